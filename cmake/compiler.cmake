@@ -1,0 +1,46 @@
+# How everything of ours is compiled; never exported to those who link us.
+find_program(ccache_program ccache)
+if(ccache_program AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${ccache_program})
+endif()
+
+add_library(sheaf_compiler INTERFACE)
+target_compile_options(sheaf_compiler INTERFACE -Wall -Wextra -Wpedantic -Werror)
+target_compile_definitions(sheaf_compiler INTERFACE _GLIBCXX_ASSERTIONS)
+target_include_directories(sheaf_compiler INTERFACE ${PROJECT_SOURCE_DIR})
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # Coroutine frames make g++ 12 see uninitialised and dangling values that are not there.
+  target_compile_options(sheaf_compiler INTERFACE -Wno-maybe-uninitialized)
+endif()
+if(SHEAF_SANITIZE)
+  target_compile_options(sheaf_compiler INTERFACE -fsanitize=${SHEAF_SANITIZE} -fno-sanitize-recover=all
+                         -fno-omit-frame-pointer -g1)
+  add_link_options(-fsanitize=${SHEAF_SANITIZE})
+endif()
+if(SHEAF_FUZZ)
+  target_compile_options(sheaf_compiler INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+if(SHEAF_CANARY)
+  string(TOUPPER ${SHEAF_CANARY} canary)
+  target_compile_definitions(sheaf_compiler INTERFACE SHEAF_CANARY_${canary})
+endif()
+
+# sheaf_folder(NAME USES other folders LINKS libraries): the folder's objects, and a static library of them
+# that tests link. Its public headers are in NAME/include.
+function(sheaf_folder name)
+  cmake_parse_arguments(arg "" "" "USES;LINKS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "/peer_node/")
+  add_library(sheaf_${name}_objects OBJECT ${sources})
+  target_include_directories(sheaf_${name}_objects PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/include)
+  target_link_libraries(sheaf_${name}_objects PUBLIC Boost::headers Threads::Threads
+                        PRIVATE sheaf_compiler ${arg_LINKS})
+  add_library(sheaf_${name} STATIC $<TARGET_OBJECTS:sheaf_${name}_objects>)
+  set_target_properties(sheaf_${name} PROPERTIES LINKER_LANGUAGE CXX)
+  target_include_directories(sheaf_${name} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/include)
+  target_link_libraries(sheaf_${name} PUBLIC Boost::headers Threads::Threads ${arg_LINKS})
+  foreach(used IN LISTS arg_USES)
+    target_include_directories(sheaf_${name}_objects PUBLIC ${PROJECT_SOURCE_DIR}/${used}/include)
+    target_link_libraries(sheaf_${name} PUBLIC sheaf_${used})
+  endforeach()
+endfunction()

@@ -1,0 +1,53 @@
+// Everything that is hashed or signed, byte by byte, in one place.
+//
+// Layouts: hypercore 11.37 (namespaces, leaf, parent, tree, signable, capability, discovery key, manifest)
+// and @hyperswarm/secret-stream 6.9 (stream ids).
+#pragma once
+
+#include <span>
+
+#include "protocol/crypto.hpp"
+#include "protocol/tree_node.hpp"
+#include "sheaf/protocol/key.hpp"
+#include "sheaf/protocol/units.hpp"
+
+namespace sheaf {
+
+enum class Role : std::uint8_t { initiator, responder };
+constexpr Role other(Role role) { return role == Role::initiator ? Role::responder : Role::initiator; }
+
+// The namespaces of hypercore: BLAKE2b(BLAKE2b("hypercore") ‖ index).
+namespace namespaces {
+const Hash& tree();
+const Hash& replicate(Role sender);
+const Hash& manifest();
+const Hash& default_signer();
+const Hash& default_encryption();
+}  // namespaces
+
+DiscoveryKey discovery_key(const CoreKey& key);
+
+// Proves on one connection that the sender knows the core's key.
+Hash capability(const CoreKey& key, const WideHash& handshake_hash, Role sender);
+
+// Names the sender's direction of one connection, in front of its secretstream header.
+Hash stream_id(const WideHash& handshake_hash, Role sender);
+
+Hash leaf_hash(Bytes block);
+// Many leaves at once: the door for hashing side by side. Requires: as many hashes as blocks.
+void leaf_hashes(std::span<const Bytes> blocks, std::span<Hash> out);
+Hash parent_hash(const TreeNode& left, const TreeNode& right);
+Hash tree_hash(std::span<const TreeNode> roots);
+
+CoreKey manifest_hash(Bytes canonical_manifest);
+
+// What a signer of a version 1 to 3 core signs: `context` is the core key; of version 0: the signer's
+// namespace. A compat core signs without a context.
+Buffer tree_signable(const Hash& context, const Hash& tree, Length length, Fork fork);
+Buffer compat_signable(const Hash& tree, Length length, Fork fork);
+
+// Keys of the default block encryption, spec: log.md section 10.
+EncryptionKey block_key(const CoreKey& key, const EncryptionKey& encryption_key, bool compat);
+EncryptionKey blinding_key(const EncryptionKey& block_key);
+
+}  // namespace sheaf

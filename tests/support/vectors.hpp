@@ -1,0 +1,34 @@
+// Opens the recorded bytes of tests/vectors and turns their hex into ours.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "sheaf/protocol/key.hpp"
+
+namespace sheaf::test {
+
+// Requires: tests/vectors/<path> exists and is JSON.
+inline nlohmann::json vectors(const std::string& path) {
+  std::ifstream file(std::string(SHEAF_VECTORS "/") + path);
+  REQUIRE_MESSAGE(file.good(), "no vector file ", path);
+  return nlohmann::json::parse(file);
+}
+
+inline Buffer unhex(const nlohmann::json& text) {
+  auto bytes = from_hex(text.get<std::string>());
+  REQUIRE_MESSAGE(bytes.has_value(), "not hex: ", text.dump());
+  return *bytes;
+}
+
+template <class Fixed>
+Fixed unhex_as(const nlohmann::json& text) {
+  const Buffer bytes = unhex(text);
+  REQUIRE(bytes.size() == Fixed::size);
+  return Fixed::from(bytes);
+}
+
+}  // namespace sheaf::test
