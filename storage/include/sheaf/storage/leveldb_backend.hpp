@@ -10,8 +10,8 @@
 namespace sheaf {
 
 struct LevelDbOptions {
-  std::string folder;     // made with mode 0700 where it is missing; its parent has to exist
-  bool create = true;     // false: a missing store answers not_found
+  std::string folder;              // made with mode 0700 where it is missing; its parent has to exist
+  bool create = true;              // false: a missing store answers not_found
   RandomSource* random = nullptr;  // for post(); outlives the store; none: the system's
   SpaceFloor floor;
   StoreLimits limits;

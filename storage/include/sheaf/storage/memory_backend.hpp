@@ -16,8 +16,8 @@ class WriteFaults {
 };
 
 struct MemoryOptions {
-  RandomSource* random = nullptr;  // for post(); outlives the store; none: the system's
-  WriteFaults* faults = nullptr;   // outlives the store
+  RandomSource* random = nullptr;       // for post(); outlives the store; none: the system's
+  WriteFaults* faults = nullptr;        // outlives the store
   std::uint64_t capacity = UINT64_MAX;  // bytes of keys and values; a put beyond it answers full
   StoreLimits limits;
 };
