@@ -53,7 +53,7 @@ const NoiseHandshake::Pattern& NoiseHandshake::pattern_of(NoisePattern pattern) 
     case NoisePattern::ik: return ik;
     case NoisePattern::xk: return xk;
   }
-  broken_invariant("a Noise pattern is XX, IK or XK", std::source_location::current());
+  broken_invariant("a Noise pattern is XX, IK or XK", __FILE__, __LINE__);
 }
 
 NoiseHandshake::NoiseHandshake(Options options, RandomSource& random)

@@ -1,0 +1,36 @@
+#include "sheaf/engine/error.hpp"
+
+#include <string>
+
+namespace sheaf {
+namespace {
+
+class EngineCategory final : public boost::system::error_category {
+ public:
+  const char* name() const noexcept override { return "sheaf.engine"; }
+  std::string message(int code) const override {
+    switch (static_cast<EngineErrc>(code)) {
+      case EngineErrc::not_found: return "not found";
+      case EngineErrc::not_available: return "not here, and no peer has it";
+      case EngineErrc::not_writable: return "not writable: its secret key is not in this folder";
+      case EngineErrc::exists: return "exists already";
+      case EngineErrc::frozen: return "frozen: its writer has signed two histories";
+      case EngineErrc::out_of_range: return "out of range";
+      case EngineErrc::wrong_key: return "wrong key";
+      case EngineErrc::no_peer: return "no peer could be reached, or it went away too early";
+      case EngineErrc::refused: return "refused";
+      case EngineErrc::closed: return "closed";
+      case EngineErrc::uncertain: return "the machine stopped uncleanly; a longer history may exist on a peer";
+    }
+    return "unknown engine error";
+  }
+};
+
+}  // namespace
+
+const boost::system::error_category& engine_category() noexcept {
+  static const EngineCategory category;
+  return category;
+}
+
+}  // namespace sheaf

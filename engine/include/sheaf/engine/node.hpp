@@ -1,0 +1,124 @@
+// The running whole: one folder's cores, the sessions over which they are replicated, and who is listened to.
+//
+// A node lives on one strand that it makes on the given executor; its functions may be awaited on any
+// executor. It owns everything that runs in it; close() ends and joins all of it and has to be awaited
+// before the node is destroyed.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sheaf/engine/core.hpp"
+#include "sheaf/engine/environment.hpp"
+#include "sheaf/engine/error.hpp"
+#include "sheaf/net/address.hpp"
+#include "sheaf/net/byte_stream.hpp"
+#include "sheaf/protocol/key.hpp"
+#include "sheaf/protocol/limits.hpp"
+#include "sheaf/protocol/session_end.hpp"
+#include "sheaf/storage/backend.hpp"
+
+namespace sheaf {
+
+// What a write has survived when it is acknowledged, where a call does not say it itself.
+enum class Durability { crash, power };
+
+struct NodeOptions {
+  Limits limits;
+  Durability durability = Durability::crash;
+  bool sparse = false;               // fetch only what is read or downloaded, not all of every core
+  std::vector<PublicKey> allow_peers;  // whom we talk to; empty: anyone
+};
+
+struct FollowOptions {
+  std::optional<EncryptionKey> encryption_key;
+  bool is_private = false;  // never announced to others
+};
+
+// How one connection ended. `complete`: when it ended, everything the peer had announced of the cores we
+// follow was stored here, and nothing it had asked for was unanswered.
+struct SessionSummary {
+  SessionEnd reason = SessionEnd::local_ended;
+  std::optional<PublicKey> remote_key;
+  bool complete = false;
+  std::uint64_t blocks_received = 0;
+  std::uint64_t blocks_sent = 0;
+  std::uint64_t bytes_received = 0;  // on the wire
+  std::uint64_t bytes_sent = 0;
+};
+
+enum class Until {
+  complete,  // one connection, closed by us once it is complete
+  ended,     // one connection, until either side closes it
+  closed,    // redial with back-off until the node closes or the call is cancelled
+};
+
+struct NodeEvent {
+  enum class Kind { session_started, session_ended, core_frozen, gap };
+  Kind kind;
+  std::string remote;  // the stream's name, e.g. tcp://127.0.0.1:4900
+  std::optional<PublicKey> remote_key;
+  std::optional<CoreKey> core;
+  SessionSummary summary;  // of session_ended
+};
+
+class Node {
+ public:
+  // Opens the folder (made with mode 0700 where there is none, with `create`), takes its lock, and reads its
+  // identity and list of cores; no core is opened. Fails with StorageErrc::not_found (no store and not
+  // `create`), locked, damaged, newer_format.
+  static boost::asio::awaitable<Result<std::unique_ptr<Node>>> open(std::filesystem::path folder, bool create,
+                                                                    Environment environment,
+                                                                    NodeOptions options = {});
+  // The same over a backend of the caller's, for embedders and simulations. The backend is open and
+  // outlives the node.
+  static boost::asio::awaitable<Result<std::unique_ptr<Node>>> open(Backend& root, Environment environment,
+                                                                    NodeOptions options = {});
+  ~Node();
+
+  // The public key by which peers know this node.
+  PublicKey identity() const;
+
+  // A writable core of that name; the one there is, if the name is taken by an own core.
+  boost::asio::awaitable<Result<Core>> create_core(std::string name);
+  // Follows a core that somebody else writes (or any core whose key is known). Following again changes the
+  // options and is no error.
+  boost::asio::awaitable<Result<Core>> follow(CoreKey key, FollowOptions options = {});
+  // A core that is created or followed here already, by key or name; not_found otherwise.
+  boost::asio::awaitable<Result<Core>> core(CoreKey key);
+  boost::asio::awaitable<Result<Core>> core(std::string name);
+  // Stops following and deletes its data. An own core is forgotten only with `own_too`.
+  boost::asio::awaitable<Result<void>> forget(CoreKey key, bool own_too = false);
+  boost::asio::awaitable<Result<std::vector<CoreInfo>>> cores();
+
+  // Accepts peers there until the node closes; gives the address with the port that was taken.
+  boost::asio::awaitable<Result<Address>> listen(Address address);
+
+  // Dials and replicates everything that this node holds. Fails with no_peer or refused when no session
+  // came about (with Until::closed it never fails but ends when the node closes).
+  boost::asio::awaitable<Result<SessionSummary>> connect(Address address, Until until);
+
+  // Replicates over a stream of the caller's, which the node takes over; initiator on exactly one side.
+  boost::asio::awaitable<Result<SessionSummary>> replicate(std::unique_ptr<ByteStream> stream, bool initiator,
+                                                           Until until);
+
+  // Sessions and cores as they come and go; at most a thousand wait, then one `gap`.
+  boost::asio::awaitable<Result<NodeEvent>> next_event();
+
+  // Makes everything acknowledged so far safe against power loss.
+  boost::asio::awaitable<Result<void>> sync();
+
+  // Ends every session, joins everything that runs, syncs and closes the store. Idempotent.
+  boost::asio::awaitable<void> close();
+
+ private:
+  struct Impl;
+  explicit Node(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sheaf
