@@ -82,23 +82,27 @@ TEST_CASE("Diffie-Hellman on edwards25519 gives the recorded secrets, from eithe
     CHECK(shared.has_error());
     ++count;
   }
+  CHECK(count == 9);
   MESSAGE(count, " Diffie-Hellman vectors");
 }
 
 TEST_CASE("HKDF over HMAC-BLAKE2b gives the recorded outputs") {
   int count = 0;
-  for (const json& v : vectors("wire/noise.json")["hkdf"]) {
+  const json all = vectors("wire/noise.json");
+  for (const json& v : all["hkdf"]) {
     const auto [first, second] = noise_hkdf(unhex(v["salt"]), unhex(v["ikm"]));
     CHECK(to_hex(first.bytes()) == v["out1"]);
     CHECK(to_hex(second.bytes()) == v["out2"]);
     ++count;
   }
+  CHECK(count == 2);
   MESSAGE(count, " HKDF vectors");
 }
 
 TEST_CASE("recorded handshakes come out byte by byte in both roles") {
   int count = 0;
-  for (const json& v : vectors("wire/noise.json")["handshakes"]) {
+  const json all = vectors("wire/noise.json");
+  for (const json& v : all["handshakes"]) {
     CAPTURE(v["pattern"].get<std::string>());
     for (const Role role : {Role::initiator, Role::responder}) {
       NoiseHandshake mine = handshake_of(v, role);
@@ -128,6 +132,7 @@ TEST_CASE("recorded handshakes come out byte by byte in both roles") {
       ++count;
     }
   }
+  CHECK(count == 6);
   MESSAGE(count, " handshakes replayed");
 }
 
@@ -161,8 +166,8 @@ TEST_CASE("a handshake with prologue and payloads reproduces the recorded IK of 
 TEST_CASE("the initiator knows the responder's key before it gives its own away") {
   Pair pair(NoisePattern::xx);
   CHECK_FALSE(pair.initiator->remote_key());
-  REQUIRE(pair.responder->read(*pair.initiator->write()));
-  REQUIRE(pair.initiator->read(*pair.responder->write()));
+  REQUIRE(pair.responder->read(*pair.initiator->write()).has_value());
+  REQUIRE(pair.initiator->read(*pair.responder->write()).has_value());
   REQUIRE(pair.initiator->writes());
   CHECK(pair.initiator->remote_key() == pair.responder_key);
   CHECK_FALSE(pair.responder->remote_key());
@@ -175,7 +180,8 @@ TEST_CASE("every flipped bit of every message fails the handshake, at once or at
     for (std::size_t victim = 0; victim < messages; ++victim) {
       const std::size_t bits = [&] {
         Pair pair(pattern);
-        for (std::size_t i = 0; i < victim; ++i) REQUIRE(pair.reader(i).read(*pair.writer(i).write()));
+        for (std::size_t i = 0; i < victim; ++i)
+          REQUIRE(pair.reader(i).read(*pair.writer(i).write()).has_value());
         return pair.writer(victim).message_bytes() * 8;
       }();
       for (std::size_t bit = 0; bit < bits; ++bit) {
@@ -215,13 +221,14 @@ TEST_CASE("small-order and malformed points end a handshake, wherever they stand
 
     // As the initiator's ephemeral key: the responder fails while it answers.
     Pair first(NoisePattern::xx);
-    REQUIRE(first.responder->read(bad));
+    REQUIRE(first.responder->read(bad).has_value());
     CHECK(first.responder->write().error() == ProtocolErrc::handshake_failed);
     CHECK(first.responder->failed());
 
     // As the responder's ephemeral key.
     Pair second(NoisePattern::xx);
-    auto answer = (REQUIRE(second.responder->read(*second.initiator->write())), *second.responder->write());
+    REQUIRE(second.responder->read(*second.initiator->write()).has_value());
+    Buffer answer = *second.responder->write();
     std::ranges::copy(bad, answer.begin());
     CHECK(second.initiator->read(answer).error() == ProtocolErrc::handshake_failed);
     CHECK_FALSE(second.initiator->remote_key());
@@ -236,7 +243,7 @@ TEST_CASE("small-order and malformed points end a handshake, wherever they stand
       (liar == Role::initiator ? i : r).static_key.public_key = PublicKey::from(bad);
       r.role = Role::responder;
       NoiseHandshake initiator(std::move(i), *random), responder(std::move(r), *random);
-      REQUIRE(responder.read(*initiator.write()));
+      REQUIRE(responder.read(*initiator.write()).has_value());
       const auto middle = initiator.read(*responder.write());
       CHECK(middle.has_value() == (liar == Role::initiator));
       if (middle) CHECK(responder.read(*initiator.write()).has_error());
@@ -252,15 +259,16 @@ TEST_CASE("a recorded first flight is of no use again") {
   options.role = Role::responder;
   options.static_key = key_pair_of(v["responder"]["staticSeed"]);
   NoiseHandshake responder(std::move(options), *random);
-  REQUIRE(responder.read(message_of(v, 0)));
-  REQUIRE(responder.write());
+  REQUIRE(responder.read(message_of(v, 0)).has_value());
+  REQUIRE(responder.write().has_value());
   CHECK(responder.read(message_of(v, 2)).error() == ProtocolErrc::handshake_failed);
 }
 
 TEST_CASE("a message too short fails, whatever its place") {
   for (std::size_t victim = 0; victim < 3; ++victim) {
     Pair pair(NoisePattern::xx);
-    for (std::size_t i = 0; i < victim; ++i) REQUIRE(pair.reader(i).read(*pair.writer(i).write()));
+    for (std::size_t i = 0; i < victim; ++i)
+      REQUIRE(pair.reader(i).read(*pair.writer(i).write()).has_value());
     Buffer message = *pair.writer(victim).write();
     message.pop_back();
     CHECK(pair.reader(victim).read(message).has_error());
