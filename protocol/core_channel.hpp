@@ -91,6 +91,7 @@ class CoreChannel {
   // Something about the other side changed that may make it worth asking again.
   bool take_remote_changed();
   bool has_requests() const { return !requests_.empty(); }
+  std::size_t pending_requests() const { return pending_.size(); }  // queued or being answered
   // False while the peer has more unanswered requests here than a channel may have.
   bool wants_input() const;
 
