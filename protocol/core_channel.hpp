@@ -130,18 +130,18 @@ class CoreChannel {
   void blocks_dropped(BlockRange blocks);
 
  private:
-  void on_sync(const Sync& sync);
+  void on_sync(const SyncMessage& sync);
   std::optional<SessionEnd> on_request(const Request& request);
   void on_cancel(std::uint64_t id);
   void on_data(Data&& data, const Slab& slab);
   void on_no_data(const NoData& message);
   void on_want(const Want& want);
-  void on_unwant(const Want& unwant);
+  void on_unwant(const Unwant& unwant);
   void on_bitfield(const BitfieldMessage& message);
   void on_range(const RangeMessage& message);
 
   void give_up(Asked asked);
-  Sync wanted_sync() const;
+  SyncMessage wanted_sync() const;
   void tell_contiguous();
   void tell_range(BlockRange blocks, bool drop);
   bool wants(BlockRange blocks) const;
@@ -164,7 +164,7 @@ class CoreChannel {
   RemoteState remote_;
   HaveSet remote_has_;
   std::vector<BlockRange> remote_wants_;      // at most a few: the wire knows only segments
-  std::optional<Sync> told_;                  // the last sync we sent
+  std::optional<SyncMessage> told_;                  // the last sync we sent
   Length told_contiguous_;
 
   std::unordered_map<std::uint64_t, Asked> asked_;
