@@ -1,10 +1,8 @@
 #include "sheaf/storage/leveldb_backend.hpp"
 
 #include <atomic>
-#include <fcntl.h>
 #include <shared_mutex>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <vector>
 
 #include <leveldb/cache.h>
@@ -57,7 +55,7 @@ class LevelDbCursor final : public Cursor {
     placed_ = true;
     if (!at_->Valid()) {
       left_ = 0;
-      if (!at_->status().ok()) return to_error(at_->status());
+      if (const leveldb::Status status = at_->status(); !status.ok()) return to_errc(status);
       return false;
     }
     if (reverse_ ? bounds_.above_lower(key()) : bounds_.below_upper(key())) return true;
@@ -159,8 +157,9 @@ class LevelDbBackend final : public Backend {
     if (status.ok()) append(out, as_bytes(value));
     if (value.capacity() > kept_value_bytes) std::string().swap(value);
     if (status.ok()) return {};
-    const Error error = to_error(status);
-    return error == StorageErrc::not_found ? error : failed(status);
+    const StorageErrc error = to_errc(status);
+    if (error != StorageErrc::not_found) note(status.ToString());
+    return error;
   }
 
   Result<Buffer> post(Bytes value, const Traits& traits, Sync sync) override {
@@ -249,9 +248,9 @@ class LevelDbBackend final : public Backend {
     return options;
   }
 
-  Error failed(const leveldb::Status& status) {
+  StorageErrc failed(const leveldb::Status& status) {
     note(status.ToString());
-    return to_error(status);
+    return to_errc(status);
   }
 
   void note(std::string trouble) {

@@ -13,7 +13,7 @@ bool names(const std::string& text, std::errc code) {
 
 }  // namespace
 
-Error to_error(const leveldb::Status& status) {
+StorageErrc to_errc(const leveldb::Status& status) {
   const std::string text = status.ToString();
   if (status.IsNotFound()) {
     // A key that is not there carries no message; a file that is not there carries its name.

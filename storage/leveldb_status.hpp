@@ -18,6 +18,6 @@ inline Bytes from_slice(const leveldb::Slice& slice) {
 }
 
 // Requires: !status.ok(). A missing file is damage; only a missing key is not_found.
-Error to_error(const leveldb::Status& status);
+StorageErrc to_errc(const leveldb::Status& status);
 
 }  // namespace sheaf
