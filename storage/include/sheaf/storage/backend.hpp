@@ -47,6 +47,7 @@ struct KeyRange {
   Bytes lt;
   Bytes lte;
   bool reverse = false;
+  bool keys_only = false;  // values read as empty, and are not fetched or verified
   std::uint64_t limit = UINT64_MAX;
 };
 
@@ -70,7 +71,9 @@ class Backend {
   virtual Result<void> open() = 0;
   // Does not sync. The store is closed whatever the answer; a closed store may be closed again.
   virtual Result<void> close() = 0;
-  Result<void> reopen();
+  // close(), then open(), which ends the poison. A store that can tell beforehand that opening would fail
+  // (full) says so and stays open for reading.
+  virtual Result<void> reopen();
 
   // Appends the value to `out`, which may end in other bytes already; not_found leaves it as it was.
   virtual Result<void> get(Bytes key, Buffer& out) = 0;
