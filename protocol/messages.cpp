@@ -141,10 +141,10 @@ void encode(Writer& out, const ChannelHandshake& message) {
   out.fixed(message.capability);
 }
 
-Result<Sync> decode_sync(Bytes body) {
+Result<SyncMessage> decode_sync(Bytes body) {
   FieldReader in(body);
   const std::uint64_t flags = in.uint();
-  Sync message;
+  SyncMessage message;
   message.fork = in.fork();
   message.length = in.length();
   message.remote_length = in.length();
@@ -156,7 +156,7 @@ Result<Sync> decode_sync(Bytes body) {
   return finish(in, std::move(message));
 }
 
-void encode(Writer& out, const Sync& message) {
+void encode(Writer& out, const SyncMessage& message) {
   out.uint(bit(message.can_upgrade, sync_flag::can_upgrade) | bit(message.uploading, sync_flag::uploading) |
            bit(message.downloading, sync_flag::downloading) |
            bit(message.has_manifest, sync_flag::has_manifest) |
