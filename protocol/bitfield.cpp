@@ -105,7 +105,6 @@ void Bitfield::clear(BlockRange range) {
       bits &= ~mask;
       return true;
     });
-    if (page.count == page_bits) page.words.reset();  // nothing was cut: an empty part of a full page
     at = page.count == 0 ? pages_.erase(at) : std::next(at);
   }
   contiguous_ = std::min(contiguous_, Length{range.begin.value});

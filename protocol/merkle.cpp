@@ -6,9 +6,8 @@
 #include "protocol/signables.hpp"
 
 namespace sheaf {
-namespace {
 
-Result<TreeNode> read(TreeIndex index, const TreeHead& head, NodeReader& nodes) {
+Result<TreeNode> read_node(TreeIndex index, const TreeHead& head, NodeReader& nodes) {
   for (const TreeNode& root : head.roots)
     if (root.index == index) return root;
   const auto found = nodes.node(index);
@@ -17,14 +16,11 @@ Result<TreeNode> read(TreeIndex index, const TreeHead& head, NodeReader& nodes) 
   return **found;
 }
 
-// A node's bytes without the padding of its blocks.
-Result<ByteCount> counted(const TreeNode& node, ByteCount padding) {
+Result<ByteCount> size_without(ByteCount padding, const TreeNode& node) {
   const std::uint64_t leaves = flat_tree::leaves(node.index).value;
   if (padding.value > node.size.value / leaves) return ProtocolErrc::refused;
   return ByteCount{node.size.value - padding.value * leaves};
 }
-
-}  // namespace
 
 Hash tree_hash(const TreeHead& head) { return tree_hash(std::span<const TreeNode>(head.roots)); }
 
@@ -78,7 +74,7 @@ Result<Appended> append_blocks(const TreeHead& head, std::span<const Bytes> bloc
 Result<TreeHead> head_at(const TreeHead& head, Length length, NodeReader& nodes) {
   TreeHead out{head.fork, length, {}, {}, {}};
   for (const TreeIndex index : flat_tree::roots(length)) {
-    const auto root = read(index, head, nodes);
+    const auto root = read_node(index, head, nodes);
     if (!root) return root.error();
     out.roots.push_back(*root);
     out.byte_length = out.byte_length + root->size;
@@ -101,7 +97,7 @@ Result<ByteCount> byte_offset(TreeIndex index, const TreeHead& head, NodeReader&
   ByteCount offset;
   for (const TreeNode& root : head.roots) {
     if (!flat_tree::contains(root.index, first)) {
-      const auto size = counted(root, padding);
+      const auto size = size_without(padding, root);
       if (!size) return size.error();
       offset = offset + *size;
       continue;
@@ -111,9 +107,9 @@ Result<ByteCount> byte_offset(TreeIndex index, const TreeHead& head, NodeReader&
         x = flat_tree::left_child(x);
         continue;
       }
-      const auto left = read(flat_tree::left_child(x), head, nodes);
+      const auto left = read_node(flat_tree::left_child(x), head, nodes);
       if (!left) return left.error();
-      const auto size = counted(*left, padding);
+      const auto size = size_without(padding, *left);
       if (!size) return size.error();
       offset = offset + *size;
       x = flat_tree::right_child(x);
@@ -130,7 +126,7 @@ Result<std::optional<Sought>> seek(ByteCount bytes, const TreeHead& head, NodeRe
   };
   if (bytes.value == 0) return found({}, {});
   for (const TreeNode& root : head.roots) {
-    const auto size = counted(root, padding);
+    const auto size = size_without(padding, root);
     if (!size) return size.error();
     if (bytes == *size) return found(flat_tree::blocks(root.index).end, {});
     if (bytes > *size) {
@@ -142,7 +138,7 @@ Result<std::optional<Sought>> seek(ByteCount bytes, const TreeHead& head, NodeRe
       const auto left = nodes.node(flat_tree::left_child(x));
       if (!left) return left.error();
       if (!*left) return std::optional(Sought{x, flat_tree::blocks(x).begin, bytes, false});
-      const auto left_size = counted(**left, padding);
+      const auto left_size = size_without(padding, **left);
       if (!left_size) return left_size.error();
       if (bytes == *left_size) return found(flat_tree::blocks((*left)->index).end, {});
       if (bytes < *left_size) {

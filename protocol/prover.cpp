@@ -46,14 +46,7 @@ class Prover {
   }
 
  private:
-  Result<TreeNode> read(TreeIndex index) {
-    for (const TreeNode& root : head_.roots)
-      if (root.index == index) return root;
-    const auto found = nodes_.node(index);
-    if (!found) return found.error();
-    if (!*found) return ProtocolErrc::missing_node;
-    return **found;
-  }
+  Result<TreeNode> read(TreeIndex index) { return read_node(index, head_, nodes_); }
 
   Result<void> push(TreeIndex index, std::vector<TreeNode>& to) {
     const auto node = read(index);
@@ -62,12 +55,7 @@ class Prover {
     return {};
   }
 
-  Result<ByteCount> counted(const TreeNode& node) const {
-    const std::uint64_t leaves = flat_tree::leaves(node.index).value;
-    const std::uint64_t padding = request_.seek->padding.value;
-    if (padding > node.size.value / leaves) return ProtocolErrc::refused;
-    return ByteCount{node.size.value - padding * leaves};
-  }
+  Result<ByteCount> counted(const TreeNode& node) const { return size_without(request_.seek->padding, node); }
 
   // Where the answer's upgrade begins and ends, and whether it can be had at all.
   Result<void> settle_upgrade(Length prologue) {
