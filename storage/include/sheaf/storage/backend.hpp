@@ -42,10 +42,10 @@ struct SpaceFloor {
 
 // Which keys, and in what order. An empty bound is no bound; the stricter of two holds.
 struct KeyRange {
-  Bytes gt;
-  Bytes gte;
-  Bytes lt;
-  Bytes lte;
+  Bytes gt{};
+  Bytes gte{};
+  Bytes lt{};
+  Bytes lte{};
   bool reverse = false;
   bool keys_only = false;  // values read as empty, and are not fetched or verified
   std::uint64_t limit = UINT64_MAX;
