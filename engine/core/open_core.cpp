@@ -44,22 +44,8 @@ Result<OpenCore::Loaded> OpenCore::load(Backend& root, CoreTable& table, CoreRec
   }
   auto pages = out.store->bitfield();
   if (!pages) return pages.error();
-  for (const BitfieldPage& page : *pages) {
-    const std::uint64_t first = page.page * BitfieldPage::bits;
-    for (std::size_t byte = 0; byte < page.bytes.size(); ++byte) {
-      // Whole bytes first: a full page is one range.
-      std::size_t full = byte;
-      while (full < page.bytes.size() && page.bytes[full] == std::byte{0xff}) ++full;
-      if (full > byte) {
-        out.local.have.set(BlockRange{{first + byte * 8}, {first + full * 8}});
-        byte = full;
-        if (byte == page.bytes.size()) break;
-      }
-      for (std::size_t bit = 0; bit < 8; ++bit)
-        if ((page.bytes[byte] >> bit & std::byte{1}) != std::byte{0})
-          out.local.have.set(BlockIndex{first + byte * 8 + bit});
-    }
-  }
+  for (const BitfieldPage& page : *pages)
+    if (!out.local.have.load_page(page.page, page.bytes)) return StorageErrc::damaged;
   if (record.secret_key) {
     auto needs = table.needs_recovery(record.id);
     if (!needs) return needs.error();

@@ -124,7 +124,12 @@ void Replicator::take_requests(Attachment& attachment) {
   const auto most = static_cast<std::size_t>(std::clamp<std::uint64_t>(fits, 4, serve_most));
   std::vector<Serve> items;
   for (IncomingRequest& request : attachment.channel->take_requests(most))
-    items.push_back(Serve{.attachment = attachment.id, .request = std::move(request)});
+    {
+    Serve item;
+    item.attachment = attachment.id;
+    item.request = std::move(request);
+    items.push_back(std::move(item));
+  }
   if (!items.empty()) owner_.serve(std::move(items));
 }
 

@@ -64,7 +64,7 @@ class OffloadedJob final : public Job {
 template <class Work>
 boost::asio::awaitable<std::invoke_result_t<Work&>> offload(Pool& pool, Work work) {
   using T = std::invoke_result_t<Work&>;
-  using Token = boost::asio::use_awaitable_t<>;
+  using Token = const boost::asio::use_awaitable_t<>;
   auto initiate = [&pool](auto handler, Work&& work) {
     using Handler = decltype(handler);
     pool.submit(
