@@ -1,11 +1,11 @@
 // Opens the recorded bytes of tests/vectors and turns their hex into ours.
 #pragma once
 
-#include <doctest/doctest.h>
-
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <string>
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
 #include "sheaf/protocol/key.hpp"
 
