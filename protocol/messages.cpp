@@ -1,5 +1,6 @@
 #include "protocol/messages.hpp"
 
+#include "protocol/manifest.hpp"
 #include "sheaf/protocol/invariant.hpp"
 
 namespace sheaf {
@@ -141,10 +142,10 @@ void encode(Writer& out, const ChannelHandshake& message) {
   out.fixed(message.capability);
 }
 
-Result<Sync> decode_sync(Bytes body) {
+Result<SyncMessage> decode_sync(Bytes body) {
   FieldReader in(body);
   const std::uint64_t flags = in.uint();
-  Sync message;
+  SyncMessage message;
   message.fork = in.fork();
   message.length = in.length();
   message.remote_length = in.length();
@@ -156,7 +157,7 @@ Result<Sync> decode_sync(Bytes body) {
   return finish(in, std::move(message));
 }
 
-void encode(Writer& out, const Sync& message) {
+void encode(Writer& out, const SyncMessage& message) {
   out.uint(bit(message.can_upgrade, sync_flag::can_upgrade) | bit(message.uploading, sync_flag::uploading) |
            bit(message.downloading, sync_flag::downloading) |
            bit(message.has_manifest, sync_flag::has_manifest) |
@@ -262,9 +263,12 @@ Result<Data> decode_data(Bytes body, const Limits& limits) {
   }
   if (lists.too_many()) return ProtocolErrc::malformed_proof;
   if (in.ok() && (flags & part_flag::manifest)) {
-    message.manifest = in.raw_rest();
-    if (message.manifest.empty()) return ProtocolErrc::malformed;
-    if (message.manifest.size() > limits.manifest_bytes) return ProtocolErrc::malformed_proof;
+    // Decoded to find its end and its faults; whoever checks it decodes it again, once in a core's life.
+    const Bytes from = in.rest();
+    const auto manifest = decode_manifest(in, limits);
+    if (!manifest && from.size() > limits.manifest_bytes) return ProtocolErrc::malformed_proof;
+    if (!manifest) return manifest.error();
+    message.manifest = from.first(from.size() - in.rest().size());
   }
   if (!in.ok()) return ProtocolErrc::malformed;
   return result;

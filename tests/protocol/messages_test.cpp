@@ -43,7 +43,7 @@ Result<Data> decode_data_with_defaults(Bytes body) { return decode_data(body, de
 
 const std::map<std::string, Codec> codecs = {
     {"handshake", codec<ChannelHandshake>(decode_channel_handshake)},
-    {"sync", codec<Sync>(decode_sync)},
+    {"sync", codec<SyncMessage>(decode_sync)},
     {"request", codec<Request>(decode_request)},
     {"cancel", codec<Cancel>(decode_cancel)},
     {"data", codec<Data>(decode_data_with_defaults)},

@@ -37,7 +37,7 @@ inline json shown(const ChannelHandshake& m) {
   return {{"seeks", m.seeks}, {"capability", to_string(m.capability)}};
 }
 
-inline json shown(const Sync& m) {
+inline json shown(const SyncMessage& m) {
   return {
       {"fork", m.fork.value},          {"length", m.length.value}, {"remoteLength", m.remote_length.value},
       {"canUpgrade", m.can_upgrade},   {"uploading", m.uploading}, {"downloading", m.downloading},
@@ -114,7 +114,7 @@ inline void read(const json& v, Keep&, ChannelHandshake& m) {
   m = {v["seeks"], unhex_as<Hash>(v["capability"])};
 }
 
-inline void read(const json& v, Keep&, Sync& m) {
+inline void read(const json& v, Keep&, SyncMessage& m) {
   m = {{number(v["fork"])},          {number(v["length"])},      {number(v["remoteLength"])},
        v["canUpgrade"].get<bool>(),  v["uploading"].get<bool>(), v["downloading"].get<bool>(),
        v["hasManifest"].get<bool>(), v["allowPush"].get<bool>()};
