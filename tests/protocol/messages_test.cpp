@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include "protocol/manifest.hpp"
 #include "protocol/outgoing_frame.hpp"
 #include "tests/support/message_json.hpp"
 
@@ -85,7 +86,8 @@ TEST_CASE("every recorded message decodes to its recorded fields and encodes to 
     const Buffer bytes = unhex(entry["hex"]);
     json value = entry["value"];
     ++messages;
-    if (name == "reorgHint") {  // an encoding without a type: nobody can send it, and it is no message of ours
+    if (name ==
+        "reorgHint") {  // an encoding without a type: nobody can send it, and it is no message of ours
       CHECK(body_of({value["from"], value["to"], value["ancestors"]}) == bytes);
       continue;
     }
@@ -202,9 +204,30 @@ TEST_CASE("L11: parts that are small one by one are bounded together") {
 }
 
 TEST_CASE("L11: a manifest above its size is malformed_proof") {
-  const Buffer manifest(defaults.manifest_bytes + 1);
-  const Data message{.request = 1, .manifest = manifest};
+  Manifest manifest = default_manifest({});
+  manifest.user_data = Buffer(1'000);
+  Buffer bytes;
+  encode_manifest(manifest, bytes);
+  Data message{.request = 1};
+  message.manifest = bytes;
+  CHECK(decode_data(encoded(message), defaults).has_value());
+  manifest.user_data = Buffer(defaults.manifest_bytes);
+  bytes.clear();
+  encode_manifest(manifest, bytes);
+  message.manifest = bytes;
   CHECK(error_of(decode_data(encoded(message), defaults)) == ProtocolErrc::malformed_proof);
+}
+
+TEST_CASE("bytes behind a manifest are no part of it") {
+  Buffer bytes;
+  encode_manifest(default_manifest({}), bytes);
+  Data message{.request = 1};
+  message.manifest = bytes;
+  Buffer body = encoded(message);
+  append(body, as_bytes("more"));
+  const auto decoded = decode_data(body, defaults);
+  REQUIRE(decoded.has_value());
+  CHECK(hex(decoded->manifest) == hex(bytes));
 }
 
 TEST_CASE("a data message that announces a manifest and ends is malformed") {
