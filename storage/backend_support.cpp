@@ -7,13 +7,13 @@ Result<void> Backend::reopen() {
   return open();
 }
 
-Result<void> Backend::put(Bytes key, Bytes value, const Traits& traits, Sync sync) {
+Result<void> Backend::put(Bytes key, Bytes value, const Traits& traits, Durable sync) {
   Batch batch;
   batch.put(key, value, traits);
   return write(batch, sync);
 }
 
-Result<void> Backend::del(Bytes key, Sync sync) {
+Result<void> Backend::del(Bytes key, Durable sync) {
   Batch batch;
   batch.del(key);
   return write(batch, sync);

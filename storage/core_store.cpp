@@ -137,7 +137,7 @@ Result<std::vector<BitfieldPage>> CoreStore::bitfield() {
   }
 }
 
-Result<void> CoreStore::commit(const CoreChange& change, Sync sync) {
+Result<void> CoreStore::commit(const CoreChange& change, Durable sync) {
   if (sweep_left_)
     if (auto swept = finish_sweep(); !swept) return swept;
 
@@ -198,7 +198,7 @@ Result<void> CoreStore::make_room(Backend& backend, Batch& batch, const HeldSet&
   const std::size_t operations = batch.size() + held.pages() + records_a_commit;
   const std::size_t all = batch.bytes() + held.pages() * page_cost + bytes + slack;
   if (batch.empty() || (operations < limits.batch_operations && all < limits.batch_bytes)) return {};
-  if (auto written = backend.write(batch, Sync::no); !written) return written;
+  if (auto written = backend.write(batch, Durable::no); !written) return written;
   batch.clear();
   return {};
 }
@@ -251,7 +251,7 @@ Result<void> CoreStore::add_deletions(const CoreChange& change, std::span<const 
   return {};
 }
 
-Result<void> CoreStore::add_blocks(const CoreChange& change, HeldSet& held, Batch& batch, Sync sync) {
+Result<void> CoreStore::add_blocks(const CoreChange& change, HeldSet& held, Batch& batch, Durable sync) {
   Batch apart;
   Batch& target = one_backend() ? batch : apart;
   for (const BlockBytes& block : change.blocks) {
@@ -282,7 +282,7 @@ Result<void> CoreStore::finish_sweep() {
   // The record goes last, and not before the deletions in another store are safe.
   if (!one_backend())
     if (auto synced = blocks_.sync(); !synced) return synced;
-  if (auto done = state_.del(keys::sweep(core_), Sync::no); !done) return done;
+  if (auto done = state_.del(keys::sweep(core_), Durable::no); !done) return done;
   sweep_left_ = false;
   return {};
 }

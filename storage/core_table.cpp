@@ -113,7 +113,7 @@ Result<void> CoreTable::check_format() {
   if (*format && **format == store_format) return {};
   // An older format is migrated here, step by step, before its number is raised; there is none before 1.
   if (*format) return StorageErrc::damaged;
-  return root_.put(keys::format(), encode_u32(store_format), record_traits, Sync::yes);
+  return root_.put(keys::format(), encode_u32(store_format), record_traits, Durable::yes);
 }
 
 Result<std::optional<CoreRecord>> CoreTable::find(const DiscoveryKey& key) {
@@ -162,7 +162,7 @@ Result<CoreRecord> CoreTable::add(CoreRecord record) {
   batch.put_copy(keys::next_core_id(), encode_u32(record.id.value + 1), record_traits);
   if (!record.name.empty())
     batch.put(keys::core_name(record.name), record.discovery_key.bytes(), record_traits);
-  if (auto written = root_.write(batch, Sync::yes); !written) return written.error();
+  if (auto written = root_.write(batch, Durable::yes); !written) return written.error();
   return record;
 }
 
@@ -178,7 +178,7 @@ Result<void> CoreTable::update(const CoreRecord& record) {
   changed.forgotten = false;
   Wiped stored;
   encode(changed, stored.bytes);
-  return root_.put(keys::core_record(record.discovery_key), stored.bytes, record_traits, Sync::yes);
+  return root_.put(keys::core_record(record.discovery_key), stored.bytes, record_traits, Durable::yes);
 }
 
 Result<void> CoreTable::forget(const DiscoveryKey& key) {
@@ -198,7 +198,7 @@ Result<void> CoreTable::forget(const DiscoveryKey& key) {
   batch.put_copy(keys::erasing(mark.id), {}, record_traits);
   batch.del(keys::unsynced(mark.id), record_traits);
   if (!(*known)->name.empty()) batch.del(keys::core_name((*known)->name), record_traits);
-  if (auto written = root_.write(batch, Sync::yes); !written) return written;
+  if (auto written = root_.write(batch, Durable::yes); !written) return written;
   marked_.erase(mark.id);
   return erase(mark.id);
 }
@@ -209,7 +209,7 @@ Result<void> CoreTable::erase(CoreId core) {
   // The mark goes last, and not before the deletions in another store are safe.
   if (&root_ != &blocks_)
     if (auto synced = blocks_.sync(); !synced) return synced;
-  return root_.del(keys::erasing(core), Sync::no);
+  return root_.del(keys::erasing(core), Durable::no);
 }
 
 Result<std::optional<CoreRecord>> CoreTable::Walk::next() {
@@ -247,7 +247,7 @@ Result<void> CoreTable::mark_unsynced(CoreId core) {
   // A foreign mark stays: it says more than ours would.
   if (!*mark) {
     const Bytes boot = as_bytes(boot_id_);
-    if (auto done = root_.put(keys::unsynced(core), boot, record_traits, Sync::yes); !done) return done;
+    if (auto done = root_.put(keys::unsynced(core), boot, record_traits, Durable::yes); !done) return done;
   }
   marked_.insert(core);
   return {};
@@ -262,7 +262,7 @@ Result<void> CoreTable::mark_synced(CoreId core) {
   marked_.erase(core);
   if (!*mark || as_text(**mark) != boot_id_) return root_.sync();
   if (auto synced = root_.sync(); !synced) return synced;
-  return root_.del(keys::unsynced(core), Sync::yes);
+  return root_.del(keys::unsynced(core), Durable::yes);
 }
 
 Result<bool> CoreTable::needs_recovery(CoreId core) {
@@ -288,7 +288,7 @@ Result<void> CoreTable::recovered(CoreId core) {
   if (&root_ != &blocks_)
     if (auto synced = blocks_.sync(); !synced) return synced;
   if (auto synced = root_.sync(); !synced) return synced;
-  return root_.del(keys::unsynced(core), Sync::yes);
+  return root_.del(keys::unsynced(core), Durable::yes);
 }
 
 Result<std::optional<Seed>> CoreTable::identity() {
@@ -302,7 +302,7 @@ Result<std::optional<Seed>> CoreTable::identity() {
 }
 
 Result<void> CoreTable::set_identity(const Seed& seed) {
-  return root_.put(keys::identity(), seed.bytes(), record_traits, Sync::yes);
+  return root_.put(keys::identity(), seed.bytes(), record_traits, Durable::yes);
 }
 
 }  // namespace sheaf

@@ -61,13 +61,13 @@ class MemoryBackend final : public Backend {
     return {};
   }
 
-  Result<Buffer> post(Bytes value, const Traits& traits, Sync sync) override {
+  Result<Buffer> post(Bytes value, const Traits& traits, Durable sync) override {
     Buffer key = fresh_keys_.next();
     if (auto stored = put(key, value, traits, sync); !stored) return stored.error();
     return key;
   }
 
-  Result<void> write(const Batch& batch, Sync sync) override {
+  Result<void> write(const Batch& batch, Durable sync) override {
     if (auto fits = check_limits(batch, options_.limits); !fits) return fits;
     const std::unique_lock lock(mutex_);
     if (!open_) return StorageErrc::closed;
@@ -85,7 +85,7 @@ class MemoryBackend final : public Backend {
     return {};
   }
 
-  Result<void> sync() override { return write(Batch{}, Sync::yes); }
+  Result<void> sync() override { return write(Batch{}, Durable::yes); }
 
   Result<std::unique_ptr<Cursor>> iterate(const KeyRange& range) override {
     const Bounds bounds(range);

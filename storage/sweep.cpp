@@ -22,10 +22,10 @@ Result<void> delete_span(Backend& backend, const keys::Span& span, const std::ve
     if (!kept.empty() && std::binary_search(kept.begin(), kept.end(), keys::last_u64(key))) continue;
     batch.del(key);
     if (batch.size() < a_write) continue;
-    if (auto written = backend.write(batch, Sync::no); !written) return written;
+    if (auto written = backend.write(batch, Durable::no); !written) return written;
     batch.clear();
   }
-  return batch.empty() ? Result<void>() : backend.write(batch, Sync::no);
+  return batch.empty() ? Result<void>() : backend.write(batch, Durable::no);
 }
 
 Result<std::optional<std::vector<std::uint64_t>>> indexes_in(Backend& backend, const keys::Span& span,
