@@ -19,7 +19,7 @@ struct MemoryOptions {
   RandomSource* random = nullptr;       // for post(); outlives the store; none: the system's
   WriteFaults* faults = nullptr;        // outlives the store
   std::uint64_t capacity = UINT64_MAX;  // bytes of keys and values; a put beyond it answers full
-  StoreLimits limits;
+  StoreLimits limits{};
 };
 
 std::unique_ptr<Backend> memory_backend(const MemoryOptions& options = {});
