@@ -9,9 +9,8 @@
 
 namespace sheaf {
 
-void broken_invariant(const char* what, std::source_location where) noexcept {
-  std::fprintf(stderr, "sheaf: broken invariant: %s (%s:%u)\n", what, where.file_name(),
-               static_cast<unsigned>(where.line()));
+void broken_invariant(const char* what, const char* file, int line) noexcept {
+  std::fprintf(stderr, "sheaf: broken invariant: %s (%s:%d)\n", what, file, line);
   std::abort();
 }
 
