@@ -40,7 +40,7 @@ struct ChannelHandshake {
   Hash capability;
 };
 
-struct Sync {
+struct SyncMessage {
   Fork fork;
   Length length;
   Length remote_length;  // the receiver's, as its sender last heard it; 0 where the forks differ
@@ -49,7 +49,7 @@ struct Sync {
   bool downloading = true;
   bool has_manifest = false;
   bool allow_push = false;
-  bool operator==(const Sync&) const = default;
+  bool operator==(const SyncMessage&) const = default;
 };
 
 struct Request {
@@ -111,7 +111,7 @@ struct Extension {
 };
 
 Result<ChannelHandshake> decode_channel_handshake(Bytes body);
-Result<Sync> decode_sync(Bytes body);
+Result<SyncMessage> decode_sync(Bytes body);
 Result<Request> decode_request(Bytes body);
 Result<Cancel> decode_cancel(Bytes body);
 Result<Data> decode_data(Bytes body, const Limits& limits);
@@ -123,7 +123,7 @@ Result<RangeMessage> decode_range(Bytes body);
 Result<Extension> decode_extension(Bytes body);
 
 void encode(Writer& out, const ChannelHandshake& message);
-void encode(Writer& out, const Sync& message);
+void encode(Writer& out, const SyncMessage& message);
 void encode(Writer& out, const Request& message);
 void encode(Writer& out, const Cancel& message);
 void encode(Writer& out, const Data& message);

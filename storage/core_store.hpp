@@ -69,7 +69,7 @@ class CoreStore {
 
   // On failure nothing of the change is visible, unless it was a large deletion that failed half way: then
   // the change is made, and the next open() or commit() ends it.
-  Result<void> commit(const CoreChange& change, Sync sync);
+  Result<void> commit(const CoreChange& change, Durable sync);
 
  private:
   struct HeldSet;

@@ -16,6 +16,7 @@ enum class StorageErrc {
   too_large,           // the caller's: a key or a value beyond the limit
   closed,              // the caller's: the store is not open
   timed_out,           // the store did not answer in time and counts as failed
+  exists,              // the caller's: there is one already
 };
 
 const boost::system::error_category& storage_category() noexcept;
