@@ -125,6 +125,11 @@ boost::asio::awaitable<void> OpenCore::work() {
     if (change) finish(*change, std::move(delta));
   }
   busy_ = false;
+  idle_.notify();
+}
+
+boost::asio::awaitable<void> OpenCore::join() {
+  while (busy_) co_await idle_.wait_through();
 }
 
 void OpenCore::finish(Reads& reads) {
@@ -419,7 +424,7 @@ std::shared_ptr<OpenCore::Events> OpenCore::watch() {
 }
 
 boost::asio::awaitable<Result<void>> OpenCore::reload() {
-  while (busy_) co_await changed_.wait_through();
+  co_await join();
   CoreRecord record = record_;
   auto loaded = co_await offload(node_.pool, [this, record] { return load(node_.root, node_.table, record, {}); });
   if (!loaded) co_return loaded.error();

@@ -50,12 +50,14 @@ class OpenCore final : private ReplicatorOwner {
   std::shared_ptr<Events> watch();
 
   Replicator& replicator() { return replicator_; }
+  // Something that waiters depend on may have changed elsewhere.
+  void look_again() { changed_.notify(); }
 
   // Reads the state anew after the store was reopened; what was not acknowledged may or may not be there.
   boost::asio::awaitable<Result<void>> reload();
-  // Fails everything that waits. The work under way is joined by the node's tasks.
+  // Fails everything that waits and takes no more. join() ends once no batch is on the pool.
   void close();
-  bool idle() const { return !busy_ && reads_.empty() && changes_.empty(); }
+  boost::asio::awaitable<void> join();
 
  private:
   // -- ReplicatorOwner.
@@ -102,6 +104,7 @@ class OpenCore final : private ReplicatorOwner {
   std::unordered_map<std::uint64_t, std::vector<std::shared_ptr<Completion<Buffer>>>> waiters_;  // by block
   std::list<BlockRange> downloads_;
   std::vector<std::weak_ptr<Events>> events_;
+  Signal idle_;
   Signal changed_;  // length, blocks, peers: whoever waits looks again
 
   Replicator replicator_;
