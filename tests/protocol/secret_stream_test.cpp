@@ -165,8 +165,9 @@ TEST_CASE("a recorded replication is heard message by message, however its bytes
     const std::string theirs = role == Role::initiator ? "writer" : "reader";
     std::vector<std::string> expected;
     for (const json& frame : session["frames"])
-      if (frame["from"] == theirs) expected.push_back(frame["hex"]);
+      if (frame.contains("from") && frame["from"] == theirs) expected.push_back(frame["hex"]);
     const Buffer raw = joined(chunks, theirs);
+    const std::string ours = to_hex(joined(chunks, mine));
 
     const auto replay = [&](auto next_size) {
       RecordedSide side = download_side(session, role);
@@ -181,7 +182,7 @@ TEST_CASE("a recorded replication is heard message by message, however its bytes
       // What we said meanwhile are our Noise messages and our header, as recorded.
       const Buffer sent = take_outgoing(side.stream);
       CHECK(sent.size() == (role == Role::initiator ? 35 + 67 + 59 : 99 + 59));
-      CHECK(to_hex(sent) == to_hex(Bytes(joined(chunks, mine)).first(sent.size())));
+      CHECK(to_hex(sent) == ours.substr(0, 2 * sent.size()));
       side.stream.stream_ended({});
       CHECK(side.stream.ended() == SessionEnd::remote_ended);
       ++replays;
@@ -202,7 +203,7 @@ TEST_CASE("our side of the recorded replication is sealed byte by byte") {
     RecordedSide side = download_side(session, role);
     const std::string mine = role == Role::initiator ? "reader" : "writer";
     for (const json& frame : session["frames"])
-      if (frame["from"] == mine) side.stream.send(unhex(frame["hex"]));
+      if (frame.contains("from") && frame["from"] == mine) side.stream.send(unhex(frame["hex"]));
     feed(side.stream, joined(session["rawTcp"]["chunks"], role == Role::initiator ? "writer" : "reader"));
     CHECK(to_hex(take_outgoing(side.stream)) == to_hex(joined(session["rawTcp"]["chunks"], mine)));
   }
