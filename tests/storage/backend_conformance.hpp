@@ -33,8 +33,9 @@ inline std::string value_of(Backend& store, std::string_view key) {
   return got ? text(out) : "<" + got.error().message() + ">";
 }
 
-inline Result<void> put(Backend& store, std::string_view key, std::string_view value, Sync sync = Sync::no) {
-  return store.put(as_bytes(key), as_bytes(value), {}, sync);
+inline Result<void> put(Backend& store, std::string_view key, std::string_view value,
+                        Durable durable = Durable::no) {
+  return store.put(as_bytes(key), as_bytes(value), {}, durable);
 }
 
 inline std::string listed(Backend& store, const KeyRange& range) {
@@ -53,9 +54,9 @@ inline void conforms_in_reading_and_writing(Backend& store) {
     CHECK(value_of(store, "a") == "one");
     CHECK(put(store, "a", "two"));
     CHECK(value_of(store, "a") == "two");
-    CHECK(store.del(as_bytes("a"), Sync::no));
+    CHECK(store.del(as_bytes("a"), Durable::no));
     CHECK(value_of(store, "a") == "<not found>");
-    CHECK(store.del(as_bytes("a"), Sync::yes));
+    CHECK(store.del(as_bytes("a"), Durable::yes));
   }
   SUBCASE("get appends behind what the buffer holds, and leaves it alone when there is nothing") {
     REQUIRE(put(store, "k", "value"));
@@ -68,7 +69,7 @@ inline void conforms_in_reading_and_writing(Backend& store) {
   SUBCASE("values are any bytes, the empty value and large ones included") {
     Buffer large(3'000'000, std::byte{0xfe});
     large[1'000'000] = std::byte{0};
-    CHECK(store.put(as_bytes("large"), large, {}, Sync::no));
+    CHECK(store.put(as_bytes("large"), large, {}, Durable::no));
     CHECK(put(store, "empty", ""));
     CHECK(put(store, "binary", std::string_view("\xff\xfe\x00", 3)));
     Buffer out;
@@ -78,8 +79,8 @@ inline void conforms_in_reading_and_writing(Backend& store) {
     CHECK(value_of(store, "binary") == std::string("\xff\xfe\x00", 3));
   }
   SUBCASE("post gives each value a key of its own") {
-    const auto first = store.post(as_bytes("x"), {}, Sync::no);
-    const auto second = store.post(as_bytes("x"), {}, Sync::no);
+    const auto first = store.post(as_bytes("x"), {}, Durable::no);
+    const auto second = store.post(as_bytes("x"), {}, Durable::no);
     REQUIRE(first);
     REQUIRE(second);
     CHECK(*first != *second);
@@ -100,11 +101,11 @@ inline void conforms_in_batches(Backend& store) {
     batch.put_copy(as_bytes("b"), as_bytes(std::string("made on the way")));
     batch.put(as_bytes("c"), as_bytes("3"));
     batch.del(as_bytes("c"));
-    CHECK(store.write(batch, Sync::yes));
+    CHECK(store.write(batch, Durable::yes));
     CHECK(listed(store, {}) == "a=2 b=made on the way ");
   }
   SUBCASE("an empty batch and a sync change nothing") {
-    CHECK(store.write(Batch{}, Sync::no));
+    CHECK(store.write(Batch{}, Durable::no));
     CHECK(store.sync());
     CHECK(listed(store, {}).empty());
   }
@@ -113,16 +114,16 @@ inline void conforms_in_batches(Backend& store) {
     const std::string long_key(limits.key_bytes + 1, 'k');
     CHECK(put(store, long_key, "v").error() == StorageErrc::too_large);
     CHECK(put(store, long_key.substr(1), "v"));
-    CHECK(store.put(as_bytes("v"), Buffer(limits.value_bytes + 1), {}, Sync::no).error() ==
+    CHECK(store.put(as_bytes("v"), Buffer(limits.value_bytes + 1), {}, Durable::no).error() ==
           StorageErrc::too_large);
     Batch many;
     for (std::size_t i = 0; i <= limits.batch_operations; ++i) many.put(as_bytes("k"), as_bytes("v"));
-    CHECK(store.write(many, Sync::no).error() == StorageErrc::too_large);
+    CHECK(store.write(many, Durable::no).error() == StorageErrc::too_large);
     const Buffer half(limits.batch_bytes / 2 + 1);
     Batch wide;
     wide.put(as_bytes("a"), half);
     wide.put(as_bytes("b"), half);
-    CHECK(store.write(wide, Sync::no).error() == StorageErrc::too_large);
+    CHECK(store.write(wide, Durable::no).error() == StorageErrc::too_large);
     CHECK(!store.poisoned());
     CHECK(put(store, "k", "v"));
   }
@@ -160,7 +161,7 @@ inline void conforms_in_iteration(Backend& store) {
     REQUIRE(cursor);
     REQUIRE(put(store, "aa", "new"));
     REQUIRE(put(store, "b", "changed"));
-    REQUIRE(store.del(as_bytes("c"), Sync::no));
+    REQUIRE(store.del(as_bytes("c"), Durable::no));
     std::string seen;
     while ((*cursor)->next().value()) seen += std::string(as_text((*cursor)->value())) + " ";
     CHECK(seen == "a b c d high ");
@@ -177,7 +178,7 @@ inline void conforms_in_changes(Backend& store) {
     Batch batch;
     batch.put(as_bytes("b"), as_bytes("2"));
     batch.del(as_bytes("a"));
-    REQUIRE(store.write(batch, Sync::no));
+    REQUIRE(store.write(batch, Durable::no));
     const auto first = changes.next(), second = changes.next(), third = changes.next();
     REQUIRE((first && second && third));
     CHECK((first->kind == Change::Kind::put && text(first->key) == "a" && text(first->value) == "1"));
@@ -244,11 +245,11 @@ inline void conforms_over_its_life(BackendSubject& subject, Backend& store) {
     CHECK(value_of(store, "a") == "1");
   }
   SUBCASE("the first failed write poisons every later one, until the store was reopened; reads go on") {
-    REQUIRE(put(store, "a", "1", Sync::yes));
+    REQUIRE(put(store, "a", "1", Durable::yes));
     auto changes = store.changes({});
     REQUIRE(changes);
     subject.fail_next_write();
-    const auto failed = put(store, "b", "2", Sync::yes);
+    const auto failed = put(store, "b", "2", Durable::yes);
     REQUIRE(!failed);
     CHECK(failed.error() == StorageErrc::io_error);
     CHECK(store.poisoned());
@@ -260,7 +261,7 @@ inline void conforms_over_its_life(BackendSubject& subject, Backend& store) {
     CHECK(!(*changes)->try_next());
     CHECK(store.reopen());
     CHECK(!store.poisoned());
-    CHECK(put(store, "c", "3", Sync::yes));
+    CHECK(put(store, "c", "3", Durable::yes));
     CHECK(value_of(store, "a") == "1");
     CHECK(value_of(store, "c") == "3");
   }
@@ -297,7 +298,7 @@ inline void conforms_to_a_map(Backend& store) {
         model[key] = value;
       }
     }
-    REQUIRE(store.write(batch, random->below(100) == 0 ? Sync::yes : Sync::no));
+    REQUIRE(store.write(batch, random->below(100) == 0 ? Durable::yes : Durable::no));
     if (step % 500 == 499) REQUIRE(store.reopen());
     if (step % 100 != 0) continue;
     const std::string from = "k" + std::to_string(random->below(200));
