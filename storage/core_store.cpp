@@ -137,7 +137,7 @@ Result<std::vector<BitfieldPage>> CoreStore::bitfield() {
   }
 }
 
-Result<void> CoreStore::commit(const CoreChange& change, Durable sync) {
+Result<void> CoreStore::commit(const CoreChange& change, Durable durable) {
   if (sweep_left_)
     if (auto swept = finish_sweep(); !swept) return swept;
 
@@ -146,10 +146,10 @@ Result<void> CoreStore::commit(const CoreChange& change, Durable sync) {
     // New blocks may take the places of old ones, so the state that names the old ones goes first.
     CoreChange first = change;
     first.blocks = {};
-    if (auto done = commit(first, sync); !done) return done;
+    if (auto done = commit(first, durable); !done) return done;
     CoreChange second;
     second.blocks = change.blocks;
-    return commit(second, sync);
+    return commit(second, durable);
   }
 
   Batch batch;
@@ -159,7 +159,7 @@ Result<void> CoreStore::commit(const CoreChange& change, Durable sync) {
   bool sweeps = false;
   if (!drops.empty())
     if (auto added = add_deletions(change, drops, held, batch, sweeps); !added) return added;
-  if (auto added = add_blocks(change, held, batch, sync); !added) return added;
+  if (auto added = add_blocks(change, held, batch, durable); !added) return added;
   for (const TreeNode& node : change.nodes) {
     if (drops.empty())
       if (auto room = make_room(state_, batch, held, sizeof(records::NodeBytes)); !room) return room;
@@ -176,7 +176,7 @@ Result<void> CoreStore::commit(const CoreChange& change, Durable sync) {
     batch.put(keys::head(core_), head, state_traits());
   }
   if (batch.empty()) return {};
-  if (auto written = state_.write(batch, sync); !written) return written;
+  if (auto written = state_.write(batch, durable); !written) return written;
 
   held_ = held.count();
   if (change.head) length_ = change.head->length.value;
@@ -251,7 +251,7 @@ Result<void> CoreStore::add_deletions(const CoreChange& change, std::span<const 
   return {};
 }
 
-Result<void> CoreStore::add_blocks(const CoreChange& change, HeldSet& held, Batch& batch, Durable sync) {
+Result<void> CoreStore::add_blocks(const CoreChange& change, HeldSet& held, Batch& batch, Durable durable) {
   Batch apart;
   Batch& target = one_backend() ? batch : apart;
   for (const BlockBytes& block : change.blocks) {
@@ -259,7 +259,7 @@ Result<void> CoreStore::add_blocks(const CoreChange& change, HeldSet& held, Batc
     target.put(keys::block(core_, block.index), block.bytes, block_traits());
     if (auto done = held.hold(block.index); !done) return done;
   }
-  return apart.empty() ? Result<void>() : blocks_.write(apart, sync);
+  return apart.empty() ? Result<void>() : blocks_.write(apart, durable);
 }
 
 Result<void> CoreStore::finish_sweep() {

@@ -79,7 +79,7 @@ class CoreStore final : public NodeReader {
   // change without deletions may be there without the head that makes them part of the core. And old blocks
   // and nodes past a truncation, or cleared, are deleted after the rest was done: when that is cut off, the
   // next open() or commit() finishes it.
-  Result<void> commit(const CoreChange& change, Durable sync);
+  Result<void> commit(const CoreChange& change, Durable durable);
 
  private:
   bool one_backend() const { return &state_ == &blocks_; }
@@ -90,7 +90,7 @@ class CoreStore final : public NodeReader {
   static Result<void> make_room(Backend& backend, Batch& batch, const HeldSet& held, std::size_t bytes);
   Result<void> add_deletions(const CoreChange& change, std::span<const BlockRange> drops, HeldSet& held,
                              Batch& batch, bool& sweeps);
-  Result<void> add_blocks(const CoreChange& change, HeldSet& held, Batch& batch, Durable sync);
+  Result<void> add_blocks(const CoreChange& change, HeldSet& held, Batch& batch, Durable durable);
   Result<void> finish_sweep();
 
   Backend& state_;

@@ -43,8 +43,8 @@ class CoreTable {
   // The backends are open and outlive the table. `boot_id` names this run of the machine.
   CoreTable(Backend& root, Backend& blocks, std::string boot_id);
 
-  // Fails with newer_format. Writes the format into a new store, and finishes what a forget() that was cut off
-  // has left.
+  // Fails with newer_format. Writes the format into a new store, and finishes what a forget() that was cut
+  // off has left.
   Result<void> open();
 
   Result<std::optional<CoreRecord>> find(const DiscoveryKey& key);  // gives forgotten ones, too

@@ -33,8 +33,9 @@ inline std::string value_of(Backend& store, std::string_view key) {
   return got ? text(out) : "<" + got.error().message() + ">";
 }
 
-inline Result<void> put(Backend& store, std::string_view key, std::string_view value, Durable sync = Durable::no) {
-  return store.put(as_bytes(key), as_bytes(value), {}, sync);
+inline Result<void> put(Backend& store, std::string_view key, std::string_view value,
+                        Durable durable = Durable::no) {
+  return store.put(as_bytes(key), as_bytes(value), {}, durable);
 }
 
 inline std::string listed(Backend& store, const KeyRange& range) {

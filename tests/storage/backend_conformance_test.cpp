@@ -15,7 +15,7 @@ class MemorySubject final : public BackendSubject, WriteFaults {
   void fail_next_write() override { fail_ = true; }
 
  private:
-  Error before_write(const Batch&, Sync) override {
+  Error before_write(const Batch&, Durable) override {
     if (!std::exchange(fail_, false)) return {};
     return StorageErrc::io_error;
   }

@@ -12,7 +12,7 @@ namespace sheaf {
 class WriteFaults {
  public:
   virtual ~WriteFaults() = default;
-  virtual Error before_write(const Batch& batch, Durable sync) = 0;  // no error: let it pass
+  virtual Error before_write(const Batch& batch, Durable durable) = 0;  // no error: let it pass
 };
 
 struct MemoryOptions {
