@@ -162,13 +162,13 @@ class LevelDbBackend final : public Backend {
     return error;
   }
 
-  Result<Buffer> post(Bytes value, const Traits& traits, Durable sync) override {
+  Result<Buffer> post(Bytes value, const Traits& traits, Durable durable) override {
     Buffer key = fresh_keys_.next();
-    if (auto stored = put(key, value, traits, sync); !stored) return stored.error();
+    if (auto stored = put(key, value, traits, durable); !stored) return stored.error();
     return key;
   }
 
-  Result<void> write(const Batch& batch, Durable sync) override {
+  Result<void> write(const Batch& batch, Durable durable) override {
     if (auto fits = check_limits(batch, options_.limits); !fits) return fits;
     const std::shared_lock lock(open_);
     if (!opened_) return StorageErrc::closed;
@@ -187,17 +187,17 @@ class LevelDbBackend final : public Backend {
       }
     }
     leveldb::WriteOptions options;
-    options.sync = sync == Durable::yes;
+    options.sync = durable == Durable::yes;
     leveldb::Status status = opened_->db->Write(options, &scratch_);
     if (scratch_.ApproximateSize() > kept_batch_bytes) scratch_ = leveldb::WriteBatch();
-    if (status.ok() && sync == Durable::yes && unsynced_) status = sync_older_logs(env_, options_.folder);
-    if (status.ok() && sync == Durable::yes && unsynced_ && real_ && !sync_folder(options_.folder))
+    if (status.ok() && durable == Durable::yes && unsynced_) status = sync_older_logs(env_, options_.folder);
+    if (status.ok() && durable == Durable::yes && unsynced_ && real_ && !sync_folder(options_.folder))
       status = leveldb::Status::IOError(options_.folder, "the folder could not be synced");
     if (!status.ok()) {
       poisoned_ = true;
       return failed(status);
     }
-    unsynced_ = sync == Durable::no;
+    unsynced_ = durable == Durable::no;
     changes_.publish(batch);
     return {};
   }

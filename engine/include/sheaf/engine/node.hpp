@@ -115,8 +115,9 @@ class Node {
   // Ends every session, joins everything that runs, syncs and closes the store. Idempotent.
   boost::asio::awaitable<void> close();
 
+  struct Impl;  // of this library alone
+
  private:
-  struct Impl;
   explicit Node(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
