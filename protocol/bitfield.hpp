@@ -43,8 +43,8 @@ class Bitfield {
   // One past the last set bit.
   BlockIndex end() const;
 
-  // The bits of a range as the wire's 32-bit words, bit n of word n / 32. Requires: range.begin is a multiple
-  // of 32; the last word is filled up with zeros. What to say to a want is want_reply.hpp's.
+  // The bits from range.begin on as the wire's 32-bit words, bit n of word n / 32, as many as cover the
+  // range; the last one tells the truth beyond range.end too. Requires: range.begin is a multiple of 32.
   std::vector<std::uint32_t> words(BlockRange range) const;
 
   // A page as it is stored: bit n is byte n / 8, mask 1 << (n % 8); trailing zero bytes are left out. Nothing
@@ -53,7 +53,7 @@ class Bitfield {
   Buffer page(std::uint64_t page) const;
   // Replaces a page. False for more bytes than a page has.
   bool load_page(std::uint64_t page, Bytes bytes);
-  // Cuts everything from here on, as clear({from, end()}).
+  // Drops every bit from here on.
   void truncate(BlockIndex from);
 
  private:
@@ -63,9 +63,6 @@ class Bitfield {
     std::uint64_t count = 0;
     std::unique_ptr<Words> words;  // null: all bits set
   };
-  static Length count_in(const Page& page, std::uint64_t first, std::uint64_t last);
-  void grow_contiguous();
-
   std::map<std::uint64_t, Page> pages_;
   Length count_;
   Length contiguous_;

@@ -1,6 +1,7 @@
 #include "protocol/core_channel.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "protocol/codec.hpp"
 #include "protocol/prover.hpp"
@@ -10,7 +11,7 @@
 namespace sheaf {
 namespace {
 
-MessageType type_of(const Sync&) { return MessageType::sync; }
+MessageType type_of(const SyncMessage&) { return MessageType::sync; }
 MessageType type_of(const Request&) { return MessageType::request; }
 MessageType type_of(const Cancel&) { return MessageType::cancel; }
 MessageType type_of(const NoData&) { return MessageType::no_data; }
@@ -58,7 +59,7 @@ void CoreChannel::close() {
   asked_.clear();
   asked_block_.clear();
   requests_.clear();
-  answering_.clear();
+  pending_.clear();
   remote_wants_.clear();
 }
 
@@ -102,7 +103,7 @@ std::optional<SessionEnd> CoreChannel::receive(std::uint64_t type, Bytes body, c
   return std::nullopt;  // a type of a later protocol
 }
 
-void CoreChannel::on_sync(const Sync& sync) {
+void CoreChannel::on_sync(const SyncMessage& sync) {
   if (!remote_.synced || sync.length != remote_.length || sync.fork != remote_.fork ||
       sync.remote_length != remote_.acked || sync.can_upgrade != remote_.can_upgrade)
     upgrade_refused_ = false;
@@ -294,8 +295,8 @@ bool CoreChannel::still_wanted(std::uint64_t id) const {
   return open_ && known != pending_.end() && known->second != Pending::cancelled;
 }
 
-Sync CoreChannel::wanted_sync() const {
-  Sync sync;
+SyncMessage CoreChannel::wanted_sync() const {
+  SyncMessage sync;
   sync.fork = local_.head.fork;
   sync.length = local_.head.length;
   const bool same_fork = remote_.synced && remote_.fork == local_.head.fork;
@@ -309,7 +310,7 @@ Sync CoreChannel::wanted_sync() const {
 
 void CoreChannel::local_changed() {
   if (!open_) return;
-  if (const Sync sync = wanted_sync(); !told_ || *told_ != sync) {
+  if (const SyncMessage sync = wanted_sync(); !told_ || *told_ != sync) {
     told_ = sync;
     send(sync);
   }

@@ -91,6 +91,7 @@ class CoreChannel {
   // Something about the other side changed that may make it worth asking again.
   bool take_remote_changed();
   bool has_requests() const { return !requests_.empty(); }
+  std::size_t pending_requests() const { return pending_.size(); }  // queued or being answered
   // False while the peer has more unanswered requests here than a channel may have.
   bool wants_input() const;
 
@@ -101,11 +102,14 @@ class CoreChannel {
   bool can_ask_upgrade() const;
   // It is on a higher fork that has blocks: the proof of that fork may be asked for.
   bool can_ask_reorg() const;
+  // It could not, or would not, show the tree it claims; not asked again before its state changes.
+  bool upgrade_refused() const { return upgrade_refused_; }
   std::size_t in_flight() const { return asked_.size(); }
   // The oldest thing asked and not answered.
   std::optional<Instant> waiting_since() const;
   // After an invalid proof the peer is not asked again on this channel, but still served.
   void pause() { paused_ = true; }
+  void resume() { paused_ = false; }
   bool paused() const { return paused_; }
 
   // -- Asking. Requests for blocks that may be large go in frames of their own (Packing::alone): a Node peer
@@ -129,18 +133,18 @@ class CoreChannel {
   void blocks_dropped(BlockRange blocks);
 
  private:
-  void on_sync(const Sync& sync);
+  void on_sync(const SyncMessage& sync);
   std::optional<SessionEnd> on_request(const Request& request);
   void on_cancel(std::uint64_t id);
   void on_data(Data&& data, const Slab& slab);
   void on_no_data(const NoData& message);
   void on_want(const Want& want);
-  void on_unwant(const Want& unwant);
+  void on_unwant(const Unwant& unwant);
   void on_bitfield(const BitfieldMessage& message);
   void on_range(const RangeMessage& message);
 
   void give_up(Asked asked);
-  Sync wanted_sync() const;
+  SyncMessage wanted_sync() const;
   void tell_contiguous();
   void tell_range(BlockRange blocks, bool drop);
   bool wants(BlockRange blocks) const;
@@ -163,7 +167,7 @@ class CoreChannel {
   RemoteState remote_;
   HaveSet remote_has_;
   std::vector<BlockRange> remote_wants_;      // at most a few: the wire knows only segments
-  std::optional<Sync> told_;                  // the last sync we sent
+  std::optional<SyncMessage> told_;                  // the last sync we sent
   Length told_contiguous_;
 
   std::unordered_map<std::uint64_t, Asked> asked_;

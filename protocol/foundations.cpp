@@ -59,6 +59,7 @@ class ProtocolCategory final : public boost::system::error_category {
       case ProtocolErrc::handshake_failed: return "handshake failed";
       case ProtocolErrc::decrypt_failed: return "decryption failed";
       case ProtocolErrc::refused: return "request refused";
+      case ProtocolErrc::malformed_proof: return "malformed proof";
     }
     return "unknown protocol error";
   }

@@ -21,6 +21,12 @@ class NodeReader {
   virtual Result<std::optional<TreeNode>> node(TreeIndex index) = 0;
 };
 
+// A node that has to be there: a root of the head, or a stored one. Fails with missing_node.
+Result<TreeNode> read_node(TreeIndex index, const TreeHead& head, NodeReader& nodes);
+
+// A node's bytes when `padding` of each block do not count; refused when a block cannot be that short.
+Result<ByteCount> size_without(ByteCount padding, const TreeNode& node);
+
 // The node of two siblings, in either order; malformed when their bytes exceed 2^53 - 1.
 Result<TreeNode> parent_of(const TreeNode& a, const TreeNode& b);
 

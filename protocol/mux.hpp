@@ -1,13 +1,13 @@
 // Many channels over one secret stream: Protomux 3.12, on whole frames (the stream's plaintexts).
 //
 // Format and rules: mux.md; bounds: L6, L7, L15. What is heard:
-//   1. while intake() is wants_frame, give the next frame to receive(); its bytes stay in place until intake()
+//   1. while intake() is wants_frame, give the next frame to receive(); its bytes stay in place until
+//   intake()
 //      is wants_frame again, because entries of a batch are read as their events are pulled;
 //   2. pull next_event() until it gives nothing, after every receive(), on_time() and command;
 //   3. then look at intake(): has_more means that one slice (Limits::batch_slice entries) is done and others
 //      may have their turn before next_event() is called again; awaits_decision means that nothing more is
 //      read until a pending open is decided or expires; ended, that the mux failed and stays so.
-// Views in an event live until the next non-const call.
 //
 // What is said: commands write into frames that next_frame() gives out when the caller is ready to send;
 // messages that wait together share a batch. An open is accepted by opening a channel of the same identity.
@@ -15,68 +15,19 @@
 #pragma once
 
 #include <deque>
-#include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
-#include <variant>
+#include <vector>
 
-#include "protocol/codec.hpp"
-#include "protocol/outgoing_frame.hpp"
+#include "protocol/channel_table.hpp"
+#include "protocol/frame_reader.hpp"
+#include "protocol/frame_writer.hpp"
+#include "protocol/mux_event.hpp"
 #include "sheaf/protocol/limits.hpp"
-#include "sheaf/protocol/session_end.hpp"
 #include "sheaf/protocol/time.hpp"
 
 namespace sheaf {
-
-// The number that a channel has on our side, and on the other. Ids are used again after a close.
-struct LocalId {
-  std::uint32_t value{};
-  auto operator<=>(const LocalId&) const = default;
-};
-struct RemoteId {
-  std::uint32_t value{};
-  auto operator<=>(const RemoteId&) const = default;
-};
-// Names one open of the other side that awaits our decision; never used again.
-struct OpenTicket {
-  std::uint64_t value{};
-  auto operator<=>(const OpenTicket&) const = default;
-};
-
-// The other side opened a channel that we have not: answer with open() of the same identity, or reject().
-// Until then its messages are parked. `protocol` is not checked to be UTF-8; the alias "hypercore" is shown
-// as "hypercore/alpha".
-struct OpenRequested {
-  OpenTicket ticket;
-  std::string_view protocol;
-  Bytes id;
-  Bytes handshake;
-};
-// A pending open needs no decision any more: it grew too old, was closed again, or another one of its identity
-// was accepted. It has been rejected.
-struct OpenWithdrawn {
-  OpenTicket ticket;
-};
-// Both sides have opened it. Messages that were parked follow before anything else is read.
-struct ChannelOpened {
-  LocalId channel;
-  Bytes handshake;  // the other side's
-};
-struct ChannelMessage {
-  LocalId channel;
-  std::uint64_t type;
-  Bytes body;
-};
-// The channel is gone and its id free: the other side closed it, or refused to open it.
-struct ChannelClosed {
-  LocalId channel;
-  bool rejected;
-};
-struct MuxFailed {
-  SessionEnd reason;
-};
-using MuxEvent =
-    std::variant<OpenRequested, OpenWithdrawn, ChannelOpened, ChannelMessage, ChannelClosed, MuxFailed>;
 
 enum class Intake {
   wants_frame,      // the last frame is done with
@@ -85,16 +36,9 @@ enum class Intake {
   ended             // failed
 };
 
-// How a message leaves: with its neighbours in one batch, or in a frame of its own. The other side may answer a
-// batch of requests with one batch, so requests for big blocks go alone (replication.md, trap 23).
-enum class Packing { shared, alone };
-
 class Mux {
  public:
-  explicit Mux(const Limits& limits);
-  ~Mux();
-  Mux(const Mux&) = delete;
-  Mux& operator=(const Mux&) = delete;
+  explicit Mux(const Limits& limits) : limits_(&limits) {}  // the limits outlive it
 
   // --- What is heard. Requires for receive(): intake() is wants_frame.
   void receive(Bytes frame, Instant now);
@@ -123,23 +67,80 @@ class Mux {
                  Packing packing = Packing::shared) {
     Writer body = begin_message(channel, type, packing);
     write_body(body);
-    end_message(packing);
+    writer_.end();
   }
   void send_frame(LocalId channel, std::uint64_t type, OutgoingFrame body);
 
   // --- What is to be sent: the oldest finished frame, or the one under construction. Nothing: all is said.
-  std::optional<OutgoingFrame> next_frame();
-  std::size_t queued_bytes() const;  // in frames not given out yet
+  std::optional<OutgoingFrame> next_frame() { return writer_.next_frame(); }
+  std::size_t queued_bytes() const { return writer_.queued_bytes(); }  // not given out yet
 
-  std::size_t channel_count() const;  // open, opening, or closed by us and not yet answered
-  std::size_t pending_opens() const;
+  std::size_t channel_count() const { return channels_.size(); }  // opening, open, or closed but not answered
+  std::size_t pending_opens() const { return pending_.size(); }
 
  private:
-  Writer begin_message(LocalId channel, std::uint64_t type, Packing packing);
-  void end_message(Packing packing);
+  // A message of a channel that we have not opened yet.
+  struct Parked {
+    std::uint64_t type;
+    Buffer body;
+  };
+  struct Pending {
+    OpenTicket ticket;
+    RemoteId remote;
+    std::string protocol;
+    Buffer id;
+    Buffer handshake;
+    std::vector<Parked> parked;
+    std::size_t cost;  // of all this, as L6 counts
+    Instant deadline;
+  };
+  // An event that waits for its turn, with bytes of its own.
+  struct Queued {
+    MuxEvent event;
+    Buffer bytes;
+  };
+  using PendingPlace = std::vector<Pending>::iterator;
 
-  struct State;
-  std::unique_ptr<State> state_;
+  // What is heard, entry by entry; false: there is no room for it before a pending open is decided.
+  bool take(const FrameEntry& entry);
+  bool take_control(const FrameEntry& entry);
+  bool take_open(Bytes body);
+  void take_reject(Bytes body);
+  void take_close(Bytes body);
+  bool park(RemoteId remote, const FrameEntry& entry);
+
+  bool keep_pending(RemoteId remote, ChannelIdentity identity, Bytes handshake);
+  bool room_for(std::size_t cost) const { return pending_cost_ + cost <= limits_->pending_open_bytes; }
+  PendingPlace find_pending(ChannelIdentity identity);
+  Pending take_out(PendingPlace place);
+  void withdraw(PendingPlace place);
+  void say_reject(RemoteId remote);
+
+  Writer begin_message(LocalId channel, std::uint64_t type, Packing packing);
+  bool may_send(LocalId channel) const;
+  std::optional<MuxEvent> pop_queued();
+  void fail(SessionEnd reason);
+
+  const Limits* limits_;
+  Instant now_;
+  ChannelTable channels_;
+
+  FrameReader reader_;
+  std::optional<FrameEntry> held_;  // read, but not taken: the present frame waits
+  std::size_t steps_ = 0;           // of the present slice
+  std::optional<MuxEvent> direct_;  // what the present entry says
+  std::deque<Queued> queued_;       // what comes before the next entry
+  Buffer told_;                     // the bytes of the queued event that was told last
+
+  std::vector<Pending> pending_;  // the oldest first
+  std::size_t pending_cost_ = 0;
+  std::uint64_t tickets_ = 0;
+  std::size_t rejects_ = 0;
+
+  FrameWriter writer_;
+
+  std::optional<SessionEnd> failure_;
+  bool failure_told_ = false;
 };
 
 }  // namespace sheaf

@@ -35,15 +35,16 @@ class Reorg {
   Outcome outcome() &&;
 
  private:
-  Reorg(const TreeHead& own, Verified verified, NodeReader& nodes, const Limits& limits);
-  Result<void> narrow(NodeReader& nodes);
-  Result<bool> ours(const TreeNode& theirs, NodeReader& nodes) const;
+  Reorg(const TreeHead& own, Verified verified, const Limits& limits);
+  void learn(std::span<const TreeNode> nodes);
   const TreeNode* learned(TreeIndex index) const;
+  Result<bool> ours(const TreeNode& theirs, NodeReader& nodes) const;
+  Result<void> narrow(NodeReader& nodes);
 
-  Length own_length_;
+  TreeHead own_;
   TreeHead head_;
   std::optional<Manifest> manifest_;
-  std::vector<TreeNode> nodes_;  // sorted by index
+  std::vector<TreeNode> nodes_;  // all learned, by index
   std::optional<TreeNode> differing_;
   Length ancestor_;
   Limits limits_;

@@ -50,7 +50,6 @@ class Verifier {
   Verified take();
 
  private:
-  struct Step;
   Result<void> check_bounds(const Proof& proof) const;
   Result<void> check_with_leaf(const Proof& proof, const Manifest* manifest, const Hash* leaf);
   Result<void> check_subtree(const TreeNode& root);
