@@ -55,8 +55,9 @@ Result<Address> parse_address(std::string_view text) {
     return NetErrc::bad_address;
   text.remove_prefix(text.find("//") + 2);
 
-  // A key may be a link with slashes of its own, so it is taken off before the path is.
-  if (const auto at = text.find('@'); at != text.npos) {
+  // A key may be a link with slashes of its own; else an @ behind a slash belongs to the path.
+  const auto authority = text.starts_with("pear://") ? text : text.substr(0, text.find('/'));
+  if (const auto at = authority.find('@'); at != text.npos) {
     out.key = key_from_text<PublicKey>(text.substr(0, at));
     if (!out.key) return NetErrc::bad_key;
     text.remove_prefix(at + 1);
