@@ -174,6 +174,7 @@ std::optional<StreamMessage> SecretStream::next_message() {
       break;
     }
     if (frame == 0 || in_.pending().size() < frame) {
+      in_.release_idle();
       watch_partial_frame();
       settle_stream_end();
       break;

@@ -360,7 +360,8 @@ TEST_CASE("before authentication and when quiet a session holds little, when bus
     given += count;
     drain(*pair.initiator);
   }
-  CHECK(small_rooms <= 2);  // the first read, and at most one at a frame's end
+  CHECK(small_rooms <= 2);                        // the first read, and at most one at a frame's end
+  CHECK(pair.initiator->received_memory() == 0);  // all was heard and let go
 
   pair.responder->send(as_bytes("quiet again"));
   pair.settle();
