@@ -103,9 +103,9 @@ Result<std::optional<TreeNode>> CoreStore::node(TreeIndex index) {
   return std::optional(std::move(*node));
 }
 
-Result<void> CoreStore::block(BlockIndex index, Buffer& out) {
+Result<void> CoreStore::block(BlockIndex index, Buffer& out, Checked checked) {
   if (index.value >= length_) return StorageErrc::not_found;
-  return blocks_.get(keys::block(core_, index), out);
+  return blocks_.get(keys::block(core_, index), out, checked);
 }
 
 Result<void> CoreStore::check(BlockIndex index) {

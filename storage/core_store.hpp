@@ -68,8 +68,9 @@ class CoreStore final : public NodeReader {
   // A stored node of the head's tree; nothing where it is not here.
   Result<std::optional<TreeNode>> node(TreeIndex index) override;
   // Appends a held block to `out`; not_found when it is not here. Which blocks are held is the caller's to
-  // know: a value that no state names may be given or not.
-  Result<void> block(BlockIndex index, Buffer& out);
+  // know: a value that no state names may be given or not. Checked::no is for those who hold the block
+  // against the tree, as every peer does.
+  Result<void> block(BlockIndex index, Buffer& out, Checked checked = Checked::yes);
   // Compares a block with its leaf; damaged where they differ, not_found where either is missing.
   Result<void> check(BlockIndex index);
   // Every page that has a bit set, in order.

@@ -52,7 +52,8 @@ class MemoryBackend final : public Backend {
     return {};
   }
 
-  Result<void> get(Bytes key, Buffer& out) override {
+  using Backend::get;
+  Result<void> get(Bytes key, Buffer& out, Checked) override {
     const std::shared_lock lock(mutex_);
     if (!open_) return StorageErrc::closed;
     const auto found = entries_.find(key);

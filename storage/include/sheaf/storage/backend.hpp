@@ -26,6 +26,10 @@ namespace sheaf {
 
 enum class Durable : bool { no, yes };
 
+// Whether a read compares the medium's own checksum. No: for bytes that something else vouches for, as the
+// tree does for blocks; altered ones may then be given.
+enum class Checked : bool { no, yes };
+
 // L23: what a store takes; beyond it: StorageErrc::too_large.
 struct StoreLimits {
   std::size_t key_bytes = 1024;
@@ -76,7 +80,8 @@ class Backend {
   virtual Result<void> reopen();
 
   // Appends the value to `out`, which may end in other bytes already; not_found leaves it as it was.
-  virtual Result<void> get(Bytes key, Buffer& out) = 0;
+  virtual Result<void> get(Bytes key, Buffer& out, Checked checked) = 0;
+  Result<void> get(Bytes key, Buffer& out) { return get(key, out, Checked::yes); }
   // Deleting a key that is not there is no error.
   Result<void> put(Bytes key, Bytes value, const Traits& traits, Durable durable);
   Result<void> del(Bytes key, Durable durable);
