@@ -261,7 +261,7 @@ TEST_CASE("proofs: a node too few, too many, twice or out of order is rejected")
       {*writer.answer({BlockRequest{{2}, 2}, {}, {}, UpgradeRequest{{5}, {8}}}), &five}};
   std::size_t tried = 0;
   for (const auto& [proof, before] : proofs) {
-    const auto refused = [&](const Proof& bent) {
+    const auto refused = [&tried, before = before](const Proof& bent) {
       LogReader reader = *before;
       REQUIRE_FALSE(reader.take(bent).has_value());
       REQUIRE(unchanged(reader, *before));
