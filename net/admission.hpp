@@ -65,8 +65,8 @@ class Admission {
   Timers& timers_;
   std::size_t connections_ = 0;
   std::map<std::string, std::size_t> hosts_;
-  Duration spent_{};  // how far ahead of the permitted rate we are
-  Instant counted_{};
+  Duration owed_{};    // how far the connections of the last second are ahead of the permitted rate
+  Instant counted_{};  // when that was reckoned
   std::list<HalfOpen::Entry> half_open_;  // oldest first
 };
 

@@ -43,6 +43,9 @@ class LoopbackStream final : public ByteStream {
   std::size_t under_way() const;
 
  private:
+  bool something_to_read() const;
+  boost::asio::awaitable<Result<void>> until_told();
+
   std::shared_ptr<LoopbackWire> wire_;  // the two ends may go in either order
   bool second_;
 };

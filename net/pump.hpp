@@ -25,10 +25,10 @@ class PumpOwner {
 
 struct PumpEnding {
   enum class Why {
-    finished,   // the machine had finished; all it had to say was sent
+    finished,   // the machine had finished, and all it had to say was sent
+    cut_short,  // the machine had finished, but its last bytes did not go in time
     ended,      // the other side closed its direction
     broken,     // the stream failed; `error` says how
-    cut_short,  // finished, but the other side did not take the last bytes in time
     cancelled,
   };
   Why why;
@@ -37,15 +37,15 @@ struct PumpEnding {
 
 class Pump {
  public:
-  // For how long the last bytes of a finished machine may take to go.
-  static constexpr Duration flush_limit = std::chrono::seconds(2);
+  // How long a finished machine's last bytes may take to go, and the other side to close in its turn.
+  static constexpr Duration flush_limit = std::chrono::seconds(1);
 
   // All outlive run().
   Pump(Machine& machine, ByteStream& stream, Timers& timers, PumpOwner& owner);
 
   // Until the machine has finished, the stream has ended, or we are cancelled. The machine hears of an ended
-  // or broken stream (stream_ended, then drain) before this returns, and after finishing its last bytes are
-  // flushed. The stream is closed in every case. Called once.
+  // or broken stream (stream_ended, then drain); what is outgoing then or after finishing still goes, within
+  // the limit. Cancelling drops it. The stream is closed in every case. Called once.
   boost::asio::awaitable<PumpEnding> run();
 
   // To be called after commands to the machine from outside drain(). Cheap; many calls in one turn of the
@@ -53,22 +53,27 @@ class Pump {
   void wake();
 
  private:
-  boost::asio::awaitable<PumpEnding> read_loop();
   boost::asio::awaitable<PumpEnding> write_loop();
-  boost::asio::awaitable<PumpEnding> timer_loop();
-  boost::asio::awaitable<PumpEnding> park();
-  void stream_gone(PumpEnding ending);
+  boost::asio::awaitable<Result<void>> read_loop();
+  boost::asio::awaitable<Result<void>> discard_loop();
+  boost::asio::awaitable<Result<void>> timer_loop();
+  boost::asio::awaitable<Result<void>> until_sooner(std::optional<Instant> than);
+  bool is_sooner() const;
+  std::optional<Instant> next_deadline() const;
+  void end_with(PumpEnding ending);
   void changed();
 
   Machine& machine_;
   ByteStream& stream_;
   Timers& timers_;
   PumpOwner& owner_;
-  Signal turn_;    // something may have become outgoing, wanted or finished
-  Signal sooner_;  // a deadline has come nearer than the one waited for
+  Signal may_read_;   // the machine may want bytes again, or it is ending
+  Signal may_write_;  // something may be outgoing, or it is ending, or nothing more is read
+  Signal sooner_;     // a deadline has come nearer than waited_for_
   std::optional<Instant> waited_for_;
-  std::optional<PumpEnding> ending_;  // set once: from then on only the last bytes are sent
-  std::optional<Instant> flush_until_;
+  std::optional<PumpEnding> ending_;  // set once: from then on only what is outgoing is sent
+  Instant flush_until_{};             // once ending
+  bool read_over_ = false;            // the other side has closed its direction, or the stream broke
 };
 
 }  // namespace sheaf

@@ -23,17 +23,29 @@ struct Raced {
 
 namespace detail {
 
-template <class T>
-boost::asio::awaitable<void> race_leg(boost::asio::awaitable<T> work, std::optional<T>& ending,
-                                      std::optional<std::size_t>& first, std::size_t which,
-                                      TaskGroup& group) {
-  ending.emplace(co_await std::move(work));
-  if (!first) first = which;
-  group.cancel();
-}
+class RaceCourse {
+ public:
+  explicit RaceCourse(boost::asio::any_io_executor executor) : group_(std::move(executor)) {}
 
-// Waits until a task has ended or this coroutine is cancelled, then until all have ended.
-boost::asio::awaitable<void> run_race(TaskGroup& group, const std::optional<std::size_t>& first);
+  template <class T>
+  void enter(boost::asio::awaitable<T> work, std::optional<T>& ending, std::size_t which) {
+    group_.spawn(leg(std::move(work), ending, which));
+  }
+  // Until one has ended or we are cancelled, and then until all have ended. Gives the first.
+  boost::asio::awaitable<std::size_t> run();
+
+ private:
+  template <class T>
+  boost::asio::awaitable<void> leg(boost::asio::awaitable<T> work, std::optional<T>& ending,
+                                   std::size_t which) {
+    ending.emplace(co_await std::move(work));
+    if (!first_) first_ = which;
+    group_.cancel();
+  }
+
+  TaskGroup group_;
+  std::optional<std::size_t> first_;
+};
 
 }  // namespace detail
 
@@ -43,20 +55,15 @@ template <class... T>
 boost::asio::awaitable<Raced<T...>> race(boost::asio::awaitable<T>... works) {
   const bool throws = co_await boost::asio::this_coro::throw_if_cancelled();
   co_await boost::asio::this_coro::throw_if_cancelled(false);
-  TaskGroup group(co_await boost::asio::this_coro::executor);
-  std::optional<std::size_t> first;
   std::tuple<std::optional<T>...> endings;
+  detail::RaceCourse course(co_await boost::asio::this_coro::executor);
   std::size_t which = 0;
-  std::apply(
-      [&](auto&... ending) {
-        (group.spawn(detail::race_leg(std::move(works), ending, first, which++, group)), ...);
-      },
-      endings);
-  co_await detail::run_race(group, first);
+  std::apply([&](auto&... ending) { (course.enter(std::move(works), ending, which++), ...); }, endings);
+  const std::size_t first = co_await course.run();
   co_await boost::asio::this_coro::throw_if_cancelled(throws);
   co_return std::apply(
-      [&](auto&... ending) {
-        return Raced<T...>{*first, std::tuple<T...>(std::move(*ending)...)};
+      [first](auto&... ending) {
+        return Raced<T...>{first, std::tuple<T...>(std::move(*ending)...)};
       },
       endings);
 }

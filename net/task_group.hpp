@@ -30,6 +30,8 @@ class TaskGroup {
   void cancel();
   // Ends when no task is left, however long that takes and even if the waiting coroutine is cancelled.
   boost::asio::awaitable<void> join();
+  // The same, and passes a cancellation of the waiting coroutine on to the tasks.
+  boost::asio::awaitable<void> join_or_cancel();
 
   bool empty() const { return tasks_.empty(); }
   std::size_t size() const { return tasks_.size(); }
@@ -42,12 +44,13 @@ class TaskGroup {
     bool begun = false;
   };
   using Place = std::list<Task>::iterator;
+  struct Ended;
   boost::asio::awaitable<void> run(Place self, boost::asio::awaitable<void> task);
   void ended(Place task, std::exception_ptr thrown);
 
   boost::asio::any_io_executor executor_;
   std::list<Task> tasks_;
-  Signal emptied_;
+  Signal changed_;  // cancelled, or empty
   std::exception_ptr thrown_;
   bool cancelled_ = false;
 };

@@ -102,11 +102,14 @@ class CoreChannel {
   bool can_ask_upgrade() const;
   // It is on a higher fork that has blocks: the proof of that fork may be asked for.
   bool can_ask_reorg() const;
+  // It could not, or would not, show the tree it claims; not asked again before its state changes.
+  bool upgrade_refused() const { return upgrade_refused_; }
   std::size_t in_flight() const { return asked_.size(); }
   // The oldest thing asked and not answered.
   std::optional<Instant> waiting_since() const;
   // After an invalid proof the peer is not asked again on this channel, but still served.
   void pause() { paused_ = true; }
+  void resume() { paused_ = false; }
   bool paused() const { return paused_; }
 
   // -- Asking. Requests for blocks that may be large go in frames of their own (Packing::alone): a Node peer

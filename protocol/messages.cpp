@@ -1,5 +1,6 @@
 #include "protocol/messages.hpp"
 
+#include "protocol/manifest.hpp"
 #include "sheaf/protocol/invariant.hpp"
 
 namespace sheaf {
@@ -262,9 +263,12 @@ Result<Data> decode_data(Bytes body, const Limits& limits) {
   }
   if (lists.too_many()) return ProtocolErrc::malformed_proof;
   if (in.ok() && (flags & part_flag::manifest)) {
-    message.manifest = in.raw_rest();
-    if (message.manifest.empty()) return ProtocolErrc::malformed;
-    if (message.manifest.size() > limits.manifest_bytes) return ProtocolErrc::malformed_proof;
+    // Decoded to find its end and its faults; whoever checks it decodes it again, once in a core's life.
+    const Bytes from = in.rest();
+    const auto manifest = decode_manifest(in, limits);
+    if (!manifest && from.size() > limits.manifest_bytes) return ProtocolErrc::malformed_proof;
+    if (!manifest) return manifest.error();
+    message.manifest = from.first(from.size() - in.rest().size());
   }
   if (!in.ok()) return ProtocolErrc::malformed;
   return result;

@@ -37,13 +37,13 @@ inline constexpr std::uint64_t message_types = 10;
 
 struct ChannelHandshake {
   bool seeks = true;
-  Hash capability;
+  Hash capability{};
 };
 
 struct SyncMessage {
-  Fork fork;
-  Length length;
-  Length remote_length;  // the receiver's, as its sender last heard it; 0 where the forks differ
+  Fork fork{};
+  Length length{};
+  Length remote_length{};  // the receiver's, as its sender last heard it; 0 where the forks differ
   bool can_upgrade = false;
   bool uploading = true;
   bool downloading = true;
@@ -54,8 +54,8 @@ struct SyncMessage {
 
 struct Request {
   std::uint64_t id{};  // from 1; 0 is the conflict check, which occupies no slot
-  Fork fork;
-  ProofRequest proof;
+  Fork fork{};
+  ProofRequest proof{};
   bool manifest = false;
   std::uint64_t priority{};  // 0 normal, 1 high, 2 very high
   bool operator==(const Request&) const = default;
@@ -67,9 +67,9 @@ struct Cancel {
 
 struct Data {
   std::uint64_t request{};  // 0: unsolicited, or of the conflict check
-  Fork fork;
-  Proof proof;
-  Bytes manifest;  // encoded, spec: log.md section 5; empty: absent
+  Fork fork{};
+  Proof proof{};
+  Bytes manifest{};  // encoded, spec: log.md section 5; empty: absent
 };
 
 // The reasons a JavaScript peer knows; others pass as they are.
@@ -81,33 +81,33 @@ struct NoData {
 };
 
 struct Want {
-  BlockIndex start;
-  Length length;
+  BlockIndex start{};
+  Length length{};
   bool any = false;  // one set block of the interval is answer enough
 };
 
 struct Unwant {
-  BlockIndex start;
-  Length length;
+  BlockIndex start{};
+  Length length{};
   bool any = false;
 };
 
 struct BitfieldMessage {
-  BlockIndex start;
-  Bytes words;  // 32 bits each, little endian, the first block in the lowest bit
+  BlockIndex start{};
+  Bytes words{};  // 32 bits each, little endian, the first block in the lowest bit
   std::size_t word_count() const { return words.size() / 4; }
   std::uint32_t word(std::size_t i) const;  // Requires: i < word_count()
 };
 
 struct RangeMessage {
   bool drop = false;
-  BlockIndex start;
-  Length length;
+  BlockIndex start{};
+  Length length{};
 };
 
 struct Extension {
-  std::string_view name;  // empty: the sender's previous one on this channel
-  Bytes payload;
+  std::string_view name{};  // empty: the sender's previous one on this channel
+  Bytes payload{};
 };
 
 Result<ChannelHandshake> decode_channel_handshake(Bytes body);

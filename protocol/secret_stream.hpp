@@ -14,6 +14,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "protocol/crypto.hpp"
 #include "protocol/noise.hpp"
@@ -66,9 +67,10 @@ class SecretStream {
   std::optional<StreamMessage> next_message();
 
   // 3. Messages to send; before the handshake is through they wait in order. Sealed in place; a small one is
-  // copied next to its neighbours. Ignored once ended. Requires: at most limits::message_bytes of plaintext.
+  // copied next to its neighbours. Ignored once ended. More than send_most_bytes queued ends it slow_reader.
+  // Requires: at most limits::message_bytes of plaintext, and 4 bytes of room in front of it.
   void send(OutgoingFrame frame);
-  void send(Bytes plain);
+  void send(Bytes plain);  // copies
 
   // 4. Raw bytes out, as in machine.hpp; the bytes shown stay in place until sent() takes them, whatever else
   // is called. After an ending other than remote_ended and local_ended nothing is shown any more.
@@ -103,25 +105,31 @@ class SecretStream {
     ended,      // end_ says why
   };
 
-  std::size_t frame_bytes() const;
-  bool take_openings();
+  // Receiving.
+  std::size_t frame_bytes() const;  // of the first pending frame, prefix included; 0: not known yet
+  bool whole_frame_pending() const;
+  void take_openings();
   void on_handshake_message(Bytes body);
   void on_header(Bytes body);
   bool acceptable(const PublicKey& remote);
+  void watch_partial_frame();
+  void settle_stream_end();
+
+  // Sending.
   void speak();
   void secure(HandshakeKeys keys);
-  void queue_plain_frame(Bytes body);
-  void seal(Buffer frame);
-  void note_progress(Instant now);
-  void settle_stream_end();
+  void seal(OutgoingFrame frame);
+  void seal_small(Bytes plain);
+  void send_keep_alive();
+  void bound_queue();
 
   const Limits* limits_;
   RandomSource* random_;
   Role role_;
+  bool keep_alive_;
   PublicKey own_key_;
   std::optional<PublicKey> expected_remote_;
   std::function<bool(const PublicKey&)> admits_;
-  bool keep_alive_;
 
   Receiving receiving_ = Receiving::handshake;
   std::optional<SessionEnd> end_;
@@ -130,24 +138,27 @@ class SecretStream {
   std::optional<NoiseHandshake> handshake_;
   WideHash hash_;
   PublicKey remote_key_;
-  crypto::CipherKey rx_;
+  crypto::CipherKey rx_;  // until the other side's header has come
   std::optional<crypto::Push> push_;
   std::optional<crypto::Pull> pull_;
 
   SlabAccount account_;
   ReceiveBuffer in_;
   SendQueue out_;
-  std::vector<OutgoingFrame> waiting_;
+  std::vector<OutgoingFrame> waiting_;  // for the handshake
   std::size_t waiting_bytes_ = 0;
 
   bool reading_ = true;
+  mutable bool starved_ = false;  // there was no room to read into since a byte was received last
   Instant now_;
   Instant began_;
   Instant last_received_;
   Instant last_sent_;
   std::optional<Instant> stalled_since_;  // bytes are queued and none has gone since
-  std::optional<Instant> window_;         // a frame is partial; its progress is counted since
+  std::optional<Instant> frame_since_;    // a frame is partial since
+  Instant window_;                        // its progress is counted since
   std::size_t window_bytes_ = 0;
+  std::size_t reported_partial_ = 0;  // to the pool: the bytes of a large partial frame
 };
 
 }  // namespace sheaf

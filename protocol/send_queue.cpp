@@ -4,10 +4,10 @@
 
 namespace sheaf {
 
-void SendQueue::put(Buffer run) {
-  if (run.empty()) return;
-  bytes_ += run.size();
-  runs_.push_back({std::move(run), false});
+void SendQueue::put(Buffer run, std::size_t skip) {
+  invariant(skip < run.size(), "a run has bytes");
+  bytes_ += run.size() - skip;
+  runs_.push_back({std::move(run), skip, false});
 }
 
 // An open run only ever grows within its capacity, so that a write under way keeps valid views of it.
@@ -19,7 +19,7 @@ MutableBytes SendQueue::pack(std::size_t bytes) {
   if (runs_.empty() || !fits(runs_.back())) {
     if (spare_.capacity() < pack_bytes) spare_.reserve(pack_bytes);
     spare_.clear();
-    runs_.push_back({std::move(spare_), true});
+    runs_.push_back({std::move(spare_), 0, true});
     spare_ = {};
   }
   Buffer& run = runs_.back().bytes;
@@ -33,7 +33,7 @@ std::size_t SendQueue::runs(std::span<Bytes> out) const {
   std::size_t filled = 0;
   for (const Run& run : runs_) {
     if (filled == out.size()) break;
-    out[filled] = Bytes(run.bytes).subspan(filled == 0 ? dropped_ : 0);
+    out[filled] = Bytes(run.bytes).subspan(run.begin);
     ++filled;
   }
   return filled;
@@ -44,13 +44,12 @@ void SendQueue::drop(std::size_t bytes) {
   bytes_ -= bytes;
   while (bytes > 0) {
     Run& first = runs_.front();
-    const std::size_t left = first.bytes.size() - dropped_;
+    const std::size_t left = first.bytes.size() - first.begin;
     if (bytes < left) {
-      dropped_ += bytes;
+      first.begin += bytes;
       return;
     }
     bytes -= left;
-    dropped_ = 0;
     if (first.open && spare_.capacity() == 0) spare_ = std::move(first.bytes);
     runs_.pop_front();
   }

@@ -13,8 +13,8 @@ class SendQueue {
   static constexpr std::size_t pack_bytes = 16 * 1024;  // one run of small frames
   static constexpr std::size_t small_bytes = 4 * 1024;  // frames up to this are packed
 
-  // Queues a run as it is.
-  void put(Buffer run);
+  // Queues a run as it is, without its first `skip` bytes.
+  void put(Buffer run, std::size_t skip = 0);
   // Queues `bytes` more and lets the caller write them, at once, next to the frames before. Requires:
   // bytes <= small_bytes.
   MutableBytes pack(std::size_t bytes);
@@ -29,10 +29,10 @@ class SendQueue {
  private:
   struct Run {
     Buffer bytes;
-    bool open;  // small frames may still be added, within its capacity
+    std::size_t begin;  // of what is not sent yet
+    bool open;          // small frames may still be added, within its capacity
   };
   std::deque<Run> runs_;
-  std::size_t dropped_ = 0;  // of the first run
   std::size_t bytes_ = 0;
   Buffer spare_;
 };

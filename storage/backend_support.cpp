@@ -7,16 +7,16 @@ Result<void> Backend::reopen() {
   return open();
 }
 
-Result<void> Backend::put(Bytes key, Bytes value, const Traits& traits, Durable sync) {
+Result<void> Backend::put(Bytes key, Bytes value, const Traits& traits, Durable durable) {
   Batch batch;
   batch.put(key, value, traits);
-  return write(batch, sync);
+  return write(batch, durable);
 }
 
-Result<void> Backend::del(Bytes key, Durable sync) {
+Result<void> Backend::del(Bytes key, Durable durable) {
   Batch batch;
   batch.del(key);
-  return write(batch, sync);
+  return write(batch, durable);
 }
 
 Result<void> check_limits(const Batch& batch, const StoreLimits& limits) {

@@ -38,6 +38,11 @@ Batch::Operation Batch::operator[](std::size_t at) const {
           .traits = traits};
 }
 
+void Batch::reserve(std::size_t operations, std::size_t copied_bytes) {
+  entries_.reserve(operations);
+  arena_.reserve(copied_bytes);
+}
+
 void Batch::clear() {
   entries_.clear();
   arena_.clear();

@@ -43,8 +43,8 @@ class CoreTable {
   // The backends are open and outlive the table. `boot_id` names this run of the machine.
   CoreTable(Backend& root, Backend& blocks, std::string boot_id);
 
-  // Fails with newer_format. Writes the format of a new store (unless it may not be written), and finishes
-  // what a forget() that was cut off has left.
+  // Fails with newer_format. Writes the format into a new store, and finishes what a forget() that was cut
+  // off has left.
   Result<void> open();
 
   Result<std::optional<CoreRecord>> find(const DiscoveryKey& key);  // gives forgotten ones, too
@@ -82,7 +82,6 @@ class CoreTable {
  private:
   Result<void> check_format();
   Result<void> erase(CoreId core);
-  Result<std::optional<CoreRecord>> read(const DiscoveryKey& key);
   Result<std::optional<Buffer>> mark_of(CoreId core);
 
   Backend& root_;

@@ -47,7 +47,7 @@ leveldb::Status sync_older_logs(leveldb::Env& env, const std::string& folder) {
     leveldb::WritableFile* opened = nullptr;
     if (leveldb::Status status = env.NewAppendableFile(path, &opened); !status.ok()) return status;
     const std::unique_ptr<leveldb::WritableFile> file(opened);
-    if (leveldb::Status status = file->Durable(); !status.ok()) return status;
+    if (leveldb::Status status = file->Sync(); !status.ok()) return status;
     if (leveldb::Status status = file->Close(); !status.ok()) return status;
   }
   return leveldb::Status::OK();

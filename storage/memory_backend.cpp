@@ -52,7 +52,8 @@ class MemoryBackend final : public Backend {
     return {};
   }
 
-  Result<void> get(Bytes key, Buffer& out) override {
+  using Backend::get;
+  Result<void> get(Bytes key, Buffer& out, Checked) override {
     const std::shared_lock lock(mutex_);
     if (!open_) return StorageErrc::closed;
     const auto found = entries_.find(key);
@@ -61,20 +62,20 @@ class MemoryBackend final : public Backend {
     return {};
   }
 
-  Result<Buffer> post(Bytes value, const Traits& traits, Durable sync) override {
+  Result<Buffer> post(Bytes value, const Traits& traits, Durable durable) override {
     Buffer key = fresh_keys_.next();
-    if (auto stored = put(key, value, traits, sync); !stored) return stored.error();
+    if (auto stored = put(key, value, traits, durable); !stored) return stored.error();
     return key;
   }
 
-  Result<void> write(const Batch& batch, Durable sync) override {
+  Result<void> write(const Batch& batch, Durable durable) override {
     if (auto fits = check_limits(batch, options_.limits); !fits) return fits;
     const std::unique_lock lock(mutex_);
     if (!open_) return StorageErrc::closed;
     if (poisoned_) return StorageErrc::poisoned;
     if (used_ + batch.bytes() > options_.capacity && !only_deletes(batch)) return StorageErrc::full;
     if (options_.faults) {
-      if (const Error failure = options_.faults->before_write(batch, sync)) {
+      if (const Error failure = options_.faults->before_write(batch, durable)) {
         poisoned_ = true;
         trouble_ = failure.message();
         return failure;

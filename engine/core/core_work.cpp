@@ -171,7 +171,7 @@ Delta do_one(Ingest& ingest, const LocalCore& local, const CoreTools& tools) {
   return delta;
 }
 
-Delta finish(Reorg&& reorg, const CoreTools& tools) {
+Delta finish(Reorg&& reorg, Length old_length, const CoreTools& tools) {
   Delta delta;
   Reorg::Outcome outcome = std::move(reorg).outcome();
   Buffer manifest;
@@ -188,6 +188,7 @@ Delta finish(Reorg&& reorg, const CoreTools& tools) {
     return delta;
   }
   delta.truncated = outcome.ancestor;
+  delta.truncated_end = old_length;
   delta.head = std::move(outcome.head);
   delta.manifest = std::move(outcome.manifest);
   return delta;
@@ -217,7 +218,7 @@ Delta do_one(ReorgStep& step, const LocalCore& local, const CoreTools& tools) {
     step.candidates = step.reorg->candidates();
     return {};
   }
-  Delta delta = finish(std::move(*step.reorg), tools);
+  Delta delta = finish(std::move(*step.reorg), local.head.length, tools);
   step.reorg.reset();
   return delta;
 }
@@ -294,6 +295,7 @@ Delta do_one(Truncate& truncate, const LocalCore& local, const CoreTools& tools)
     return failed(stored.error());
   Delta delta;
   delta.truncated = truncate.length;
+  delta.truncated_end = local.head.length;
   delta.head = std::move(*head);
   return delta;
 }
@@ -319,7 +321,7 @@ void do_reads(Reads& reads, const LocalCore& local, const CoreTools& tools) {
   for (Serve& item : reads.serves) serve(item, reads.bodies, large, local, tools);
 }
 
-Delta do_change(Change& change, const LocalCore& local, const CoreTools& tools) {
+Delta do_change(Mutation& change, const LocalCore& local, const CoreTools& tools) {
   return std::visit([&](auto& one) { return do_one(one, local, tools); }, change);
 }
 

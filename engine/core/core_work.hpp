@@ -118,18 +118,19 @@ struct Clear {
   std::shared_ptr<Completion<Length>> done;
 };
 
-using Change = std::variant<Ingest, ReorgStep, ConflictCheck, Append, Truncate, Clear>;
+using Mutation = std::variant<Ingest, ReorgStep, ConflictCheck, Append, Truncate, Clear>;
 
 // What a change did to the core, once it is stored.
 struct Delta {
   Error error;  // of the store or of the change itself: nothing was changed
   std::optional<TreeHead> head;
   std::optional<Manifest> manifest;
-  std::optional<Length> truncated;  // blocks from here on went, before `stored` came
+  std::optional<Length> truncated;  // blocks from here on went, before `stored` came,
+  Length truncated_end;             // up to here
   std::vector<BlockRange> stored;
   std::vector<BlockRange> cleared;
 };
 
-Delta do_change(Change& change, const LocalCore& local, const CoreTools& tools);
+Delta do_change(Mutation& change, const LocalCore& local, const CoreTools& tools);
 
 }  // namespace sheaf

@@ -21,10 +21,10 @@ enum class Scheme {
 
 struct Address {
   Scheme scheme = Scheme::tcp;
-  std::optional<PublicKey> key;  // whom we expect; anybody if absent
-  std::string host;              // without brackets
-  std::uint16_t port = 0;        // 0 only where one listens: any free one
-  std::string path;              // of ws: empty, or begins with /
+  std::optional<PublicKey> key{};  // whom we expect; anybody if absent
+  std::string host{};              // without brackets
+  std::uint16_t port = 0;          // 0 only where one listens: any free one
+  std::string path{};              // of ws: empty, or begins with /
   bool operator==(const Address&) const = default;
 };
 

@@ -31,7 +31,7 @@ struct Outcome {
 template <class T, class Work, class Handler>
 class OffloadedJob final : public Job {
  public:
-  OffloadedJob(Work work, Handler handler) : work_(std::move(work)), handler_(std::move(handler)) {}
+  OffloadedJob(Work& work, Handler handler) : work_(work), handler_(std::move(handler)) {}
 
   void run() noexcept override {
     Outcome<T> outcome;
@@ -49,31 +49,41 @@ class OffloadedJob final : public Job {
   }
 
  private:
-  Work work_;
+  Work& work_;  // in the frame of the coroutine that waits for this
   Handler handler_;
 };
+
+// `Held` is a reference to the caller's work or the work itself.
+template <class Held>
+boost::asio::awaitable<std::invoke_result_t<Held&>> run_on(Pool& pool, Held work) {
+  using T = std::invoke_result_t<Held&>;
+  using Work = std::remove_reference_t<Held>;
+  using Token = const boost::asio::use_awaitable_t<>;
+  auto initiate = [&pool, &work](auto handler) {
+    pool.submit(std::make_unique<OffloadedJob<T, Work, decltype(handler)>>(work, std::move(handler)));
+  };
+  auto outcome =
+      co_await boost::asio::async_initiate<Token, void(Outcome<T>)>(initiate, boost::asio::use_awaitable);
+  if (outcome.thrown) std::rethrow_exception(outcome.thrown);
+  if constexpr (!std::is_void_v<T>) co_return std::move(*outcome.value);
+}
 
 }  // namespace detail
 
 // Runs work() on the pool and goes on, with its result, on the executor of the awaiting coroutine. What it
-// throws is thrown here. `work` owns its data, or what it refers to outlives the await and is left alone
-// meanwhile.
+// throws is thrown here. `work` stays where it is; that and what it refers to is left alone meanwhile.
 //
 // Cancelling does not cut it short: it returns once the work has ended, with the work's own result; so it
 // has always taken effect. A coroutine that is cancelled before with throw_if_cancelled on does not begin it.
+//
+//   auto hash_all = [blocks = std::move(blocks)] { return hash(blocks); };
+//   const auto hashes = co_await offload(pool, hash_all);
 template <class Work>
-boost::asio::awaitable<std::invoke_result_t<Work&>> offload(Pool& pool, Work work) {
-  using T = std::invoke_result_t<Work&>;
-  using Token = boost::asio::use_awaitable_t<>;
-  auto initiate = [&pool](auto handler, Work&& work) {
-    using Handler = decltype(handler);
-    pool.submit(
-        std::make_unique<detail::OffloadedJob<T, Work, Handler>>(std::move(work), std::move(handler)));
-  };
-  auto outcome = co_await boost::asio::async_initiate<Token, void(detail::Outcome<T>)>(
-      std::move(initiate), boost::asio::use_awaitable, std::move(work));
-  if (outcome.thrown) std::rethrow_exception(outcome.thrown);
-  if constexpr (!std::is_void_v<T>) co_return std::move(*outcome.value);
+auto offload(Pool& pool, Work&& work) {
+  static_assert(std::is_lvalue_reference_v<Work&&> || std::is_trivially_copyable_v<Work>,
+                "give the work a name first: g++ 12 destroys the captures of a closure twice that is made "
+                "inside a co_await expression");
+  return detail::run_on<Work>(pool, std::forward<Work>(work));
 }
 
 }  // namespace sheaf

@@ -3,9 +3,9 @@
 // Threads: every function may be called from any thread at any time; writes are made one after another.
 // All of them block. close() waits for the calls under way.
 //
-// Durability: a write that was acknowledged survives the end of the process. With Durable::yes it survives the
-// end of the machine's power, and so does everything acknowledged before it. A batch is applied whole or not
-// at all, after a crash too; a write that was not acknowledged may be found applied or not.
+// Durability: a write that was acknowledged survives the end of the process. With Durable::yes it survives
+// the end of the machine's power, and so does everything acknowledged before it. A batch is applied whole or
+// not at all, after a crash too; a write that was not acknowledged may be found applied or not.
 //
 // Poison: the first write that the medium fails poisons the store. Every later write answers
 // StorageErrc::poisoned, without touching the medium, until close() and a successful open(); reads go on.
@@ -26,6 +26,10 @@ namespace sheaf {
 
 enum class Durable : bool { no, yes };
 
+// Whether a read compares the medium's own checksum. No: for bytes that something else vouches for, as the
+// tree does for blocks; altered ones may then be given.
+enum class Checked : bool { no, yes };
+
 // L23: what a store takes; beyond it: StorageErrc::too_large.
 struct StoreLimits {
   std::size_t key_bytes = 1024;
@@ -42,10 +46,10 @@ struct SpaceFloor {
 
 // Which keys, and in what order. An empty bound is no bound; the stricter of two holds.
 struct KeyRange {
-  Bytes gt;
-  Bytes gte;
-  Bytes lt;
-  Bytes lte;
+  Bytes gt{};
+  Bytes gte{};
+  Bytes lt{};
+  Bytes lte{};
   bool reverse = false;
   bool keys_only = false;  // values read as empty, and are not fetched or verified
   std::uint64_t limit = UINT64_MAX;
@@ -76,13 +80,14 @@ class Backend {
   virtual Result<void> reopen();
 
   // Appends the value to `out`, which may end in other bytes already; not_found leaves it as it was.
-  virtual Result<void> get(Bytes key, Buffer& out) = 0;
+  virtual Result<void> get(Bytes key, Buffer& out, Checked checked) = 0;
+  Result<void> get(Bytes key, Buffer& out) { return get(key, out, Checked::yes); }
   // Deleting a key that is not there is no error.
-  Result<void> put(Bytes key, Bytes value, const Traits& traits, Durable sync);
-  Result<void> del(Bytes key, Durable sync);
+  Result<void> put(Bytes key, Bytes value, const Traits& traits, Durable durable);
+  Result<void> del(Bytes key, Durable durable);
   // Stores the value under a fresh key of 16 random bytes, and gives the key.
-  virtual Result<Buffer> post(Bytes value, const Traits& traits, Durable sync) = 0;
-  virtual Result<void> write(const Batch& batch, Durable sync) = 0;
+  virtual Result<Buffer> post(Bytes value, const Traits& traits, Durable durable) = 0;
+  virtual Result<void> write(const Batch& batch, Durable durable) = 0;
   // Makes everything acknowledged so far survive the loss of power.
   virtual Result<void> sync() = 0;
 

@@ -28,7 +28,7 @@ struct Traits {
     value   // an application's
   };
   Role role = Role::value;
-  std::optional<CoreId> core;
+  std::optional<CoreId> core{};
   std::uint64_t size = 0;  // bytes of the value; a batch and Backend::put fill it in
 };
 
@@ -48,6 +48,8 @@ class Batch {
   void put(Bytes key, Bytes value, const Traits& traits = {});
   void put_copy(Bytes key, Bytes value, const Traits& traits = {});
   void del(Bytes key, const Traits& traits = {});
+
+  void reserve(std::size_t operations, std::size_t copied_bytes);  // a hint
 
   bool empty() const { return entries_.empty(); }
   std::size_t size() const { return entries_.size(); }

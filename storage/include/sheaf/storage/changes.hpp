@@ -25,7 +25,7 @@ struct Change {
 };
 
 struct ChangeOptions {
-  Bytes prefix;  // only keys that begin so; copied
+  Bytes prefix{};  // only keys that begin so; copied
   bool values = false;
   std::size_t events_most = 10'000;
   std::size_t bytes_most = 16 * 1024 * 1024;

@@ -13,8 +13,8 @@ struct LevelDbOptions {
   std::string folder;              // made with mode 0700 where it is missing; its parent has to exist
   bool create = true;              // false: a missing store answers not_found
   RandomSource* random = nullptr;  // for post(); outlives the store; none: the system's
-  SpaceFloor floor;
-  StoreLimits limits;
+  SpaceFloor floor{};
+  StoreLimits limits{};
   // Memory, in bytes: two write buffers at most are held, and one cache of table blocks.
   std::size_t write_buffer_bytes = 32 * 1024 * 1024;
   std::size_t cache_bytes = 8 * 1024 * 1024;

@@ -12,14 +12,14 @@ namespace sheaf {
 class WriteFaults {
  public:
   virtual ~WriteFaults() = default;
-  virtual Error before_write(const Batch& batch, Durable sync) = 0;  // no error: let it pass
+  virtual Error before_write(const Batch& batch, Durable durable) = 0;  // no error: let it pass
 };
 
 struct MemoryOptions {
   RandomSource* random = nullptr;       // for post(); outlives the store; none: the system's
   WriteFaults* faults = nullptr;        // outlives the store
   std::uint64_t capacity = UINT64_MAX;  // bytes of keys and values; a put beyond it answers full
-  StoreLimits limits;
+  StoreLimits limits{};
 };
 
 std::unique_ptr<Backend> memory_backend(const MemoryOptions& options = {});
