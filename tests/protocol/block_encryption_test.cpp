@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/support/log_world.hpp"
+#include "tests/support/vectors.hpp"
 
 using namespace sheaf;
 

@@ -4,6 +4,7 @@
 
 #include "protocol/signables.hpp"
 #include "tests/support/log_world.hpp"
+#include "tests/support/vectors.hpp"
 
 using namespace sheaf;
 

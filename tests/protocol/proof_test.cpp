@@ -5,6 +5,7 @@
 
 #include "protocol/signables.hpp"
 #include "tests/support/log_world.hpp"
+#include "tests/support/proof_wire.hpp"
 
 using namespace sheaf;
 using test::LogReader;

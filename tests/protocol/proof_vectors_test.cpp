@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/support/log_world.hpp"
+#include "tests/support/proof_wire.hpp"
 
 using namespace sheaf;
 using test::LogReader;

@@ -9,11 +9,9 @@
 #include "protocol/codec.hpp"
 #include "protocol/crypto.hpp"
 #include "protocol/flat_tree.hpp"
-#include "protocol/messages.hpp"
 #include "protocol/missing_nodes.hpp"
 #include "protocol/prover.hpp"
 #include "protocol/verifier.hpp"
-#include "tests/support/vectors.hpp"
 
 namespace sheaf::test {
 
@@ -127,25 +125,6 @@ inline bool tells_the_truth(const LogReader& reader, const LogWriter& writer) {
     if (at == writer.nodes.nodes.end() || at->second != node) return false;
   }
   return true;
-}
-
-// A proof as it looks after the wire; its views lie in `wire`.
-inline Proof over_the_wire(const Proof& proof, Buffer& wire) {
-  wire.clear();
-  Writer out(wire);
-  encode(out, Data{1, {}, proof, {}});
-  auto data = decode_data(wire, {});
-  REQUIRE(data.has_value());
-  return std::move(data->proof);
-}
-
-inline ProofRequest request_of(const nlohmann::json& json) {
-  ProofRequest out;
-  if (json.contains("block")) out.block = {{json["block"]["index"]}, json["block"]["nodes"]};
-  if (json.contains("hash")) out.hash = {{json["hash"]["index"]}, json["hash"]["nodes"]};
-  if (json.contains("seek")) out.seek = {{json["seek"]["bytes"]}, {json["seek"]["padding"]}};
-  if (json.contains("upgrade")) out.upgrade = {{json["upgrade"]["start"]}, {json["upgrade"]["length"]}};
-  return out;
 }
 
 }  // namespace sheaf::test
