@@ -141,7 +141,7 @@ class LevelDbBackend final : public Backend {
   Result<void> reopen() override {
     {
       const std::unique_lock lock(open_);
-      if (opened_ && !space_->admits(0)) return StorageErrc::full;
+      if (opened_ && !space_->above_floor()) return StorageErrc::full;
     }
     return Backend::reopen();
   }
