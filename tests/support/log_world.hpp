@@ -7,6 +7,7 @@
 #include "protocol/authority.hpp"
 #include "protocol/bitfield.hpp"
 #include "protocol/codec.hpp"
+#include "protocol/crypto.hpp"
 #include "protocol/flat_tree.hpp"
 #include "protocol/missing_nodes.hpp"
 #include "protocol/prover.hpp"
