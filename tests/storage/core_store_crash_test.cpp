@@ -129,9 +129,9 @@ TEST_CASE("a crash at any write leaves a core before or after a commit, never in
 
 TEST_CASE("a crash while thousands of blocks are deleted is made good when the core is opened") {
   CoreScript script;
-  script.append(2500);
+  script.append(2100);
   script.reorganise(10, 30, 1);
-  crash_everywhere(script, 7);
+  crash_everywhere(script, 101);
 }
 
 }  // namespace sheaf::test

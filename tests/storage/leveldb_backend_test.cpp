@@ -41,7 +41,7 @@ class Gauge final : public SpaceGauge {
 }  // namespace
 
 TEST_CASE("store.poison_after_failed_append: nothing acknowledged is lost after appends failed") {
-  for (const std::uint64_t every : {700, 97, 31}) {
+  for (const std::uint64_t every : {701, 97}) {
     FaultEnv env;
     std::vector<int> acknowledged;
     int failures = 0;
