@@ -55,8 +55,9 @@ Result<Address> parse_address(std::string_view text) {
     return NetErrc::bad_address;
   text.remove_prefix(text.find("//") + 2);
 
-  // A key may be a link with slashes of its own, so it is taken off before the path is.
-  if (const auto at = text.find('@'); at != text.npos) {
+  // A key may be a link with slashes of its own; else an @ behind a slash belongs to the path.
+  const auto authority = text.starts_with("pear://") ? text : text.substr(0, text.find('/'));
+  if (const auto at = authority.find('@'); at != text.npos) {
     out.key = key_from_text<PublicKey>(text.substr(0, at));
     if (!out.key) return NetErrc::bad_key;
     text.remove_prefix(at + 1);
@@ -88,10 +89,12 @@ std::string to_string(const Address& address) {
     case Scheme::tcp: out = "tcp://"; break;
     case Scheme::ws: out = "ws://"; break;
   }
-  if (address.key) out += to_string(*address.key) + "@";
+  if (address.key) out.append(to_string(*address.key)).append("@");
   const bool brackets = address.host.find(':') != std::string::npos;
-  out += brackets ? "[" + address.host + "]" : address.host;
-  out += ":" + std::to_string(address.port) + address.path;
+  if (brackets) out += '[';
+  out += address.host;
+  if (brackets) out += ']';
+  out.append(":").append(std::to_string(address.port)).append(address.path);
   return out;
 }
 

@@ -50,7 +50,11 @@ ReceiveBuffer::Plan ReceiveBuffer::second_choice(std::size_t need) const {
   return account_->allows(least) ? Plan{Step::take, least} : Plan{Step::blocked};
 }
 
-bool ReceiveBuffer::has_room(std::size_t frame) const { return plan(frame).step != Step::blocked; }
+bool ReceiveBuffer::has_room(std::size_t frame) const {
+  const bool blocked = plan(frame).step == Step::blocked;
+  if (blocked) account_->wait_for_room();
+  return !blocked;
+}
 
 MutableBytes ReceiveBuffer::room(std::size_t frame) {
   const Plan next = plan(frame);

@@ -70,6 +70,7 @@ struct Account {
   std::shared_ptr<Book> book;
   std::uint64_t id = 0;
   std::size_t bytes = 0;
+  bool waits = false;  // for room
   std::size_t partial_bytes = 0;
   Instant partial_since;
 };
@@ -122,8 +123,13 @@ struct Book {
     std::function<void()> call;
     {
       const std::lock_guard lock(mutex);
+      const std::size_t shared_before = shared;
       credit(*block->account, block->capacity);
-      if (std::exchange(starved, false)) call = on_room;
+      const bool helps = shared < shared_before || block->account->waits;
+      if (starved && helps) {
+        starved = block->account->waits = false;
+        call = on_room;
+      }
       if (block->capacity > SlabPool::slab_bytes && kept.size() < SlabPool::slabs_kept) shrink(block);
       if (block->capacity == SlabPool::slab_bytes && kept.size() < SlabPool::slabs_kept) {
         block->account.reset();  // not the last owner of the book: give_back's caller holds it
@@ -146,7 +152,7 @@ struct Book {
   mutable std::mutex mutex;
   std::size_t total = 0;
   std::size_t shared = 0;
-  mutable bool starved = false;
+  bool starved = false;
   std::uint64_t last_id = 0;
   std::map<std::uint64_t, Account*> accounts;  // of living sessions
   std::vector<Block*> kept;
@@ -187,19 +193,19 @@ SlabAccount::~SlabAccount() {
 bool SlabAccount::allows(std::size_t bytes) const {
   const auto& book = *account_->book;
   const std::lock_guard lock(book.mutex);
-  const bool allowed = book.allows(*account_, rounded(bytes));
-  if (!allowed) book.starved = true;
-  return allowed;
+  return book.allows(*account_, rounded(bytes));
+}
+
+void SlabAccount::wait_for_room() const {
+  const std::lock_guard lock(account_->book->mutex);
+  account_->book->starved = account_->waits = true;
 }
 
 Slab SlabAccount::take(std::size_t capacity) {
   auto& book = *account_->book;
   capacity = rounded(capacity);
   const std::lock_guard lock(book.mutex);
-  if (!book.allows(*account_, capacity)) {
-    book.starved = true;
-    return {};
-  }
+  if (!book.allows(*account_, capacity)) return {};
   slab_detail::Block* block = nullptr;
   if (capacity == SlabPool::slab_bytes && !book.kept.empty()) {
     block = book.kept.back();
@@ -224,10 +230,7 @@ bool SlabAccount::grow(Slab& slab, std::size_t capacity) {
   capacity = rounded(capacity);
   const std::lock_guard lock(book.mutex);
   const std::size_t more = capacity - block.capacity;
-  if (!book.allows(*account_, more)) {
-    book.starved = true;
-    return false;
-  }
+  if (!book.allows(*account_, more)) return false;
   void* const moved = resize(block.data, block.capacity, capacity);
   if (moved == nullptr) throw std::bad_alloc();
   block.data = static_cast<std::byte*>(moved);

@@ -63,6 +63,9 @@ class SlabAccount {
   // Makes a slab larger; its content stays, its place may change. Requires: slab.sole().
   bool grow(Slab& slab, std::size_t capacity);
 
+  // Says that the session stands still until memory comes back to the pool.
+  void wait_for_room() const;
+
   std::size_t bytes() const;  // held by anyone on this account
   std::uint64_t id() const;   // never used twice in a pool
 
@@ -87,11 +90,11 @@ class SlabPool {
   std::size_t bytes() const;         // held in all, reserved shares included
   std::size_t shared_bytes() const;  // of that, what counts against receive_bytes_process
 
-  // Called once whenever memory came back after some account had been refused: its session may read again.
-  // It runs on the thread that dropped the slab. Set before the first account.
+  // Called once when memory that may help comes back while accounts wait for room: every session is to be
+  // asked again. It runs on the thread that dropped the slab. Set before the first account.
   void on_room(std::function<void()> call);
 
-  // An account was refused and nothing has come back since. Then slowest() is whom to close as slow_frame:
+  // An account waits for room and nothing has come back since. Then slowest() is whom to close as slow_frame:
   // the account with the least bytes a second in a partial frame above slow_frame_bytes, by its id.
   bool starved() const;
   std::optional<std::uint64_t> slowest(Instant now) const;

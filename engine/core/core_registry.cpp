@@ -8,7 +8,7 @@ namespace sheaf {
 
 boost::asio::awaitable<Result<void>> CoreRegistry::load() {
   using Keys = Result<std::vector<DiscoveryKey>>;
-  Keys keys = co_await offload(node_.pool, [&table = node_.table]() -> Keys {
+  auto read = [&table = node_.table]() -> Keys {
     std::vector<DiscoveryKey> out;
     auto walk = table.list();
     if (!walk) return walk.error();
@@ -18,7 +18,8 @@ boost::asio::awaitable<Result<void>> CoreRegistry::load() {
       if (!*record) return out;
       if (!(*record)->forgotten) out.push_back((*record)->discovery_key);
     }
-  });
+  };
+  Keys keys = co_await offload(node_.pool, read);
   if (!keys) co_return keys.error();
   for (const DiscoveryKey& key : *keys) known_.try_emplace(key);
   co_return Result<void>();
@@ -48,12 +49,13 @@ boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::open(DiscoveryKey key) {
   }
   const auto opening = std::make_shared<Completion<OpenCore*>>();
   found->second.opening = opening;
-  auto loaded = co_await offload(node_.pool, [&node = node_, key]() -> Result<OpenCore::Loaded> {
+  auto read = [&node = node_, key]() -> Result<OpenCore::Loaded> {
     auto record = node.table.find(key);
     if (!record) return record.error();
     if (!*record || (*record)->forgotten) return StorageErrc::not_found;
     return OpenCore::load(node.root, node.table, std::move(**record), std::nullopt);
-  });
+  };
+  auto loaded = co_await offload(node_.pool, read);
   Result<OpenCore*> out = EngineErrc::not_found;
   if (const auto entry = known_.find(key); entry != known_.end()) {
     entry->second.opening.reset();
@@ -71,12 +73,12 @@ boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::open(DiscoveryKey key) {
 
 boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::adopt(CoreRecord record, std::optional<Manifest> own) {
   const DiscoveryKey key = record.discovery_key;
-  auto loaded = co_await offload(
-      node_.pool, [&node = node_, record = std::move(record), own]() mutable -> Result<OpenCore::Loaded> {
-        auto added = node.table.add(std::move(record));
-        if (!added) return added.error();
-        return OpenCore::load(node.root, node.table, std::move(*added), own);
-      });
+  auto add = [&node = node_, record = std::move(record), own]() mutable -> Result<OpenCore::Loaded> {
+    auto added = node.table.add(std::move(record));
+    if (!added) return added.error();
+    return OpenCore::load(node.root, node.table, std::move(*added), own);
+  };
+  auto loaded = co_await offload(node_.pool, add);
   if (!loaded) co_return loaded.error();
   Entry& entry = known_[key];
   entry.core = std::make_unique<OpenCore>(node_, std::move(*loaded));
@@ -124,12 +126,13 @@ boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::follow(CoreKey key,
 
 boost::asio::awaitable<Result<std::optional<DiscoveryKey>>> CoreRegistry::named(std::string name) {
   using Found = Result<std::optional<DiscoveryKey>>;
-  co_return co_await offload(node_.pool, [&table = node_.table, name = std::move(name)]() -> Found {
+  auto find = [&table = node_.table, name = std::move(name)]() -> Found {
     auto record = table.find(name);
     if (!record) return record.error();
     if (!*record || (*record)->forgotten) return std::optional<DiscoveryKey>();
     return std::optional((*record)->discovery_key);
-  });
+  };
+  co_return co_await offload(node_.pool, find);
 }
 
 boost::asio::awaitable<Result<void>> CoreRegistry::forget(DiscoveryKey key) {
@@ -141,13 +144,14 @@ boost::asio::awaitable<Result<void>> CoreRegistry::forget(DiscoveryKey key) {
     core->close();
     co_await core->join();
   }
-  co_return co_await offload(node_.pool, [&table = node_.table, key] { return table.forget(key); });
+  auto erase = [&table = node_.table, key] { return table.forget(key); };
+  co_return co_await offload(node_.pool, erase);
 }
 
 boost::asio::awaitable<Result<void>> CoreRegistry::save(OpenCore& core) {
   CoreRecord record = core.record();
-  co_return co_await offload(node_.pool,
-                             [&table = node_.table, record = std::move(record)] { return table.update(record); });
+  auto update = [&table = node_.table, record = std::move(record)] { return table.update(record); };
+  co_return co_await offload(node_.pool, update);
 }
 
 boost::asio::awaitable<Result<void>> CoreRegistry::reload() {
@@ -168,10 +172,11 @@ boost::asio::awaitable<void> CoreRegistry::mark_synced() {
   std::vector<CoreId> own;
   for (auto& [key, entry] : known_)
     if (entry.core && entry.core->writable()) own.push_back(entry.core->record().id);
-  co_await offload(node_.pool, [&table = node_.table, own = std::move(own)] {
+  auto mark = [&table = node_.table, own = std::move(own)] {
     for (const CoreId id : own)
       if (!table.mark_synced(id)) return;  // the mark stays: the next start is the more careful
-  });
+  };
+  co_await offload(node_.pool, mark);
 }
 
 }  // namespace sheaf

@@ -43,7 +43,7 @@ struct NodeContext {
   bool power_safe = false;  // sync every commit
   // Connections being dialled or shaking hands: a peer that may still have more to say of any core.
   std::size_t connecting = 0;
-  Signal connected;  // `connecting` went down
+  Signal connected{};  // `connecting` went down
 };
 
 }  // namespace sheaf

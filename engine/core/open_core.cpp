@@ -117,10 +117,11 @@ boost::asio::awaitable<void> OpenCore::work() {
       changes_.pop_front();
     }
     const CoreTools tools = this->tools();
-    Delta delta = co_await offload(node_.pool, [&reads, &change, &local = local_, &tools] {
+    auto batch = [&reads, &change, &local = local_, &tools] {
       do_reads(reads, local, tools);
       return change ? do_change(*change, local, tools) : Delta{};
-    });
+    };
+    Delta delta = co_await offload(node_.pool, batch);
     finish(reads);
     if (change) finish(*change, std::move(delta));
   }
@@ -426,7 +427,8 @@ std::shared_ptr<OpenCore::Events> OpenCore::watch() {
 boost::asio::awaitable<Result<void>> OpenCore::reload() {
   co_await join();
   CoreRecord record = record_;
-  auto loaded = co_await offload(node_.pool, [this, record] { return load(node_.root, node_.table, record, {}); });
+  auto read = [this, record = std::move(record)] { return load(node_.root, node_.table, record, {}); };
+  auto loaded = co_await offload(node_.pool, read);
   if (!loaded) co_return loaded.error();
   store_ = std::move(loaded->store);
   local_ = std::move(loaded->local);

@@ -19,7 +19,7 @@ std::string boot_id() {
 }  // namespace
 
 SystemEnvironment::SystemEnvironment(boost::asio::any_io_executor executor, unsigned threads)
-    : timers_(std::make_unique<AsioTimers>(executor)),
+    : timers_(std::make_unique<AsioTimers>()),
       pool_(std::make_unique<ThreadPool>(threads)),
       random_(system_random()) {
   environment_.executor = executor;

@@ -52,7 +52,7 @@ awaitable<Result<std::unique_ptr<Node>>> Node::open(fs::path folder, bool create
   store.folder = root_folder(folder);
   store.create = create;
   auto backend = leveldb_backend(store);
-  auto opened = co_await offload(*environment.pool, [&]() -> Result<void> {
+  auto make_and_open = [&]() -> Result<void> {
     std::error_code error;
     if (create && !fs::exists(folder, error)) {
       fs::create_directories(folder, error);
@@ -60,7 +60,8 @@ awaitable<Result<std::unique_ptr<Node>>> Node::open(fs::path folder, bool create
     }
     if (error) return Error(error.value(), boost::system::system_category());
     return backend->open();
-  });
+  };
+  auto opened = co_await offload(*environment.pool, make_and_open);
   if (!opened) co_return opened.error();
   Backend& root = *backend;
   auto impl = std::make_unique<Impl>(environment, std::move(options), root, std::move(backend));
@@ -88,11 +89,15 @@ PublicKey Node::identity() const { return impl_->identity.public_key; }
 
 namespace {
 
-template <class Make>
-awaitable<Result<Core>> core_of(awaitable<Result<OpenCore*>> opening, Make make) {
+struct CoreNames {
+  DiscoveryKey discovery_key;
+  CoreKey key;
+};
+
+awaitable<Result<CoreNames>> names_of(awaitable<Result<OpenCore*>> opening) {
   auto core = co_await std::move(opening);
   if (!core) co_return core.error() == StorageErrc::not_found ? Error(EngineErrc::not_found) : core.error();
-  co_return make(**core);
+  co_return CoreNames{(*core)->record().discovery_key, (*core)->local().key};
 }
 
 awaitable<Result<OpenCore*>> open_named(CoreRegistry& cores, std::string name) {
@@ -104,32 +109,26 @@ awaitable<Result<OpenCore*>> open_named(CoreRegistry& cores, std::string name) {
 
 }  // namespace
 
+awaitable<Result<Core>> Node::handle(awaitable<Result<OpenCore*>> opening) {
+  auto names = co_await hop(impl_->strand, names_of(std::move(opening)));
+  if (!names) co_return names.error();
+  co_return Core(std::make_unique<Core::Impl>(Core::Impl{impl_.get(), names->discovery_key, names->key}));
+}
+
 awaitable<Result<Core>> Node::create_core(std::string name) {
-  const auto make = [node = impl_.get()](OpenCore& core) {
-    return Core(std::make_unique<Core::Impl>(Core::Impl{node, core.record().discovery_key, core.local().key}));
-  };
-  co_return co_await hop(impl_->strand, core_of(impl_->create_core(std::move(name)), make));
+  co_return co_await handle(impl_->create_core(std::move(name)));
 }
 
 awaitable<Result<Core>> Node::follow(CoreKey key, FollowOptions options) {
-  const auto make = [node = impl_.get()](OpenCore& core) {
-    return Core(std::make_unique<Core::Impl>(Core::Impl{node, core.record().discovery_key, core.local().key}));
-  };
-  co_return co_await hop(impl_->strand, core_of(impl_->follow(key, std::move(options)), make));
+  co_return co_await handle(impl_->follow(key, std::move(options)));
 }
 
 awaitable<Result<Core>> Node::core(CoreKey key) {
-  const auto make = [node = impl_.get()](OpenCore& core) {
-    return Core(std::make_unique<Core::Impl>(Core::Impl{node, core.record().discovery_key, core.local().key}));
-  };
-  co_return co_await hop(impl_->strand, core_of(impl_->cores.open(discovery_key(key)), make));
+  co_return co_await handle(impl_->cores.open(discovery_key(key)));
 }
 
 awaitable<Result<Core>> Node::core(std::string name) {
-  const auto make = [node = impl_.get()](OpenCore& core) {
-    return Core(std::make_unique<Core::Impl>(Core::Impl{node, core.record().discovery_key, core.local().key}));
-  };
-  co_return co_await hop(impl_->strand, core_of(open_named(impl_->cores, std::move(name)), make));
+  co_return co_await handle(open_named(impl_->cores, std::move(name)));
 }
 
 awaitable<Result<void>> Node::forget(CoreKey key, bool own_too) {

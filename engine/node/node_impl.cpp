@@ -53,14 +53,15 @@ Node::Impl::Impl(Environment environment_, NodeOptions options_, Backend& root_,
 boost::asio::awaitable<Result<void>> Node::Impl::start() {
   Seed fresh;
   environment.random->fill(fresh.bytes());
-  auto seed = co_await offload(*environment.pool, [this, &fresh]() -> Result<Seed> {
+  auto read = [this, &fresh]() -> Result<Seed> {
     if (auto opened = table.open(); !opened) return opened.error();
     auto known = table.identity();
     if (!known) return known.error();
     if (*known) return **known;
     if (auto kept = table.set_identity(fresh); !kept) return kept.error();
     return fresh;
-  });
+  };
+  auto seed = co_await offload(*environment.pool, read);
   if (!seed) co_return seed.error();
   identity = crypto::key_pair(*seed);
   co_return co_await cores.load();
@@ -102,7 +103,8 @@ boost::asio::awaitable<void> Node::Impl::reopen_store() {
   Duration pause = reopen_first;
   while (!closed) {
     if (!co_await context.timers.sleep_until(context.timers.now() + pause)) break;
-    auto reopened = co_await offload(context.pool, [this] { return root.reopen(); });
+    auto reopen = [this] { return root.reopen(); };
+    auto reopened = co_await offload(context.pool, reopen);
     if (reopened && co_await cores.reload()) break;
     pause = std::min(pause * 2, reopen_most);
   }
@@ -205,7 +207,8 @@ boost::asio::awaitable<Result<std::vector<CoreInfo>>> Node::Impl::list_cores() {
 }
 
 boost::asio::awaitable<Result<void>> Node::Impl::sync() {
-  co_return co_await offload(context.pool, [this] { return root.sync(); });
+  auto sync_root = [this] { return root.sync(); };
+  co_return co_await offload(context.pool, sync_root);
 }
 
 boost::asio::awaitable<void> Node::Impl::close() {
@@ -220,7 +223,8 @@ boost::asio::awaitable<void> Node::Impl::close() {
   co_await tasks.join();
   if (!root.poisoned() && co_await sync()) co_await cores.mark_synced();
   events.close();
-  if (owned_root) co_await offload(context.pool, [this] { return owned_root->close(); });
+  auto close_root = [this] { return owned_root ? owned_root->close() : Result<void>(); };
+  co_await offload(context.pool, close_root);
 }
 
 }  // namespace sheaf

@@ -59,8 +59,9 @@ inline KeyPair key_pair_number(std::uint8_t number) {
 }
 
 struct StreamPair {
-  explicit StreamPair(const Limits& l = {}, NoisePattern pattern = NoisePattern::xx, bool keep_alive = true)
-      : limits(l), pool(limits) {
+  explicit StreamPair(const Limits& l = {}, NoisePattern pattern = NoisePattern::xx, bool keep_alive = true,
+                      std::uint64_t seed = 1)
+      : limits(l), pool(limits), random(seeded_random(seed)) {
     SecretStream::Options i, r;
     i.static_key = key_pair_number(1);
     r.static_key = key_pair_number(2);
@@ -87,8 +88,9 @@ struct StreamPair {
   }
 
   // Both open, nothing under way.
-  static std::unique_ptr<StreamPair> opened(const Limits& limits = {}, bool keep_alive = true) {
-    auto pair = std::make_unique<StreamPair>(limits, NoisePattern::xx, keep_alive);
+  static std::unique_ptr<StreamPair> opened(const Limits& limits = {}, bool keep_alive = true,
+                                            std::uint64_t seed = 1) {
+    auto pair = std::make_unique<StreamPair>(limits, NoisePattern::xx, keep_alive, seed);
     pair->settle();
     REQUIRE(pair->initiator->open());
     REQUIRE(pair->responder->open());
@@ -97,7 +99,7 @@ struct StreamPair {
 
   Limits limits;
   SlabPool pool;
-  std::unique_ptr<RandomSource> random = seeded_random(1);
+  std::unique_ptr<RandomSource> random;
   std::unique_ptr<SecretStream> initiator, responder;
   std::vector<Buffer> heard, told;  // by the initiator, by the responder
 };
