@@ -228,7 +228,9 @@ TEST_CASE("flipped bytes in any file give an error or the truth, never something
   const auto whole = env.contents();
   const auto random = seeded_random(3);
   int errors = 0;
-  for (const auto& [name, bytes] : whole) {
+  for (const auto& file : whole) {
+    const std::string& name = file.first;
+    const std::string& bytes = file.second;
     for (int n = 0; n < 40 && !bytes.empty(); ++n) {
       auto flipped = whole;
       flipped[name][random->below(bytes.size())] ^= static_cast<char>(1 + random->below(255));
