@@ -9,6 +9,10 @@ pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
 add_library(sheaf_sodium INTERFACE)
 target_link_libraries(sheaf_sodium INTERFACE PkgConfig::sodium)
 
-find_package(leveldb REQUIRED)
+# Not through LevelDB's own CMake package: Debian's names Snappy's development files, which nobody needs who
+# links the shared library.
+find_library(leveldb_library leveldb REQUIRED)
+find_path(leveldb_headers leveldb/db.h REQUIRED)
 add_library(sheaf_leveldb INTERFACE)
-target_link_libraries(sheaf_leveldb INTERFACE leveldb::leveldb)
+target_link_libraries(sheaf_leveldb INTERFACE ${leveldb_library})
+target_include_directories(sheaf_leveldb SYSTEM INTERFACE ${leveldb_headers})

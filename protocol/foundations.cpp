@@ -9,9 +9,8 @@
 
 namespace sheaf {
 
-void broken_invariant(const char* what, std::source_location where) noexcept {
-  std::fprintf(stderr, "sheaf: broken invariant: %s (%s:%u)\n", what, where.file_name(),
-               static_cast<unsigned>(where.line()));
+void broken_invariant(const char* what, const char* file, int line) noexcept {
+  std::fprintf(stderr, "sheaf: broken invariant: %s (%s:%d)\n", what, file, line);
   std::abort();
 }
 
@@ -60,6 +59,7 @@ class ProtocolCategory final : public boost::system::error_category {
       case ProtocolErrc::handshake_failed: return "handshake failed";
       case ProtocolErrc::decrypt_failed: return "decryption failed";
       case ProtocolErrc::refused: return "request refused";
+      case ProtocolErrc::malformed_proof: return "malformed proof";
     }
     return "unknown protocol error";
   }

@@ -20,6 +20,7 @@ class StorageCategory final : public boost::system::error_category {
       case StorageErrc::too_large: return "too large for the store";
       case StorageErrc::closed: return "the store is closed";
       case StorageErrc::timed_out: return "the store did not answer in time";
+      case StorageErrc::exists: return "it exists already";
     }
     return "unknown storage error";
   }

@@ -1,10 +1,10 @@
 // Every recorded file of tests/vectors/wire is opened by a test; one that no test names fails here.
-#include <doctest/doctest.h>
-
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
+
+#include <doctest/doctest.h>
 
 namespace fs = std::filesystem;
 

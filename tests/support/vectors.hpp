@@ -1,21 +1,25 @@
 // Opens the recorded bytes of tests/vectors and turns their hex into ours.
 #pragma once
 
-#include <doctest/doctest.h>
-
 #include <fstream>
-#include <nlohmann/json.hpp>
+#include <map>
 #include <string>
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
 #include "sheaf/protocol/key.hpp"
 
 namespace sheaf::test {
 
-// Requires: tests/vectors/<path> exists and is JSON.
-inline nlohmann::json vectors(const std::string& path) {
+// Requires: tests/vectors/<path> exists and is JSON. Kept until the program ends, so that a loop may run over
+// vectors(...)["list"]: the range of a for statement does not keep a temporary alive.
+inline const nlohmann::json& vectors(const std::string& path) {
+  static std::map<std::string, nlohmann::json> read;
+  if (const auto known = read.find(path); known != read.end()) return known->second;
   std::ifstream file(std::string(SHEAF_VECTORS "/") + path);
   REQUIRE_MESSAGE(file.good(), "no vector file ", path);
-  return nlohmann::json::parse(file);
+  return read[path] = nlohmann::json::parse(file);
 }
 
 inline Buffer unhex(const nlohmann::json& text) {

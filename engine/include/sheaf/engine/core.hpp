@@ -72,8 +72,8 @@ class CoreEvents {
 
 class Core {
  public:
-  // Where get() and seek() may look.
-  enum class From { here, peers };
+  // Where get() and seek() may look: only here, also at peers, or also at what is not written yet.
+  enum class From { here, peers, future };
   // What an append has survived when it returns: the process, or (synced) the machine.
   enum class Safety { process, machine };
 
@@ -88,9 +88,9 @@ class Core {
   boost::asio::awaitable<Result<Length>> append(std::span<const Bytes> blocks, Safety safety = Safety::process);
   boost::asio::awaitable<Result<Length>> append(Bytes block, Safety safety = Safety::process);
 
-  // One block's bytes, opened with the encryption key where the core has one. From peers: waits until one
-  // sends it; not_available at once when `From::here`, out_of_range when it lies past the length and no
-  // connected peer can be asked for more.
+  // One block's bytes, opened with the encryption key where the core has one. not_available if it is not here
+  // and only `here` was asked; from peers it waits until one sends it. Past the length, also past what the
+  // connected peers know: out_of_range, or with `future` it waits until it is written.
   boost::asio::awaitable<Result<Buffer>> get(BlockIndex index, From from = From::peers);
 
   // Which block holds this byte, counted over all blocks. The byte length itself gives the end.

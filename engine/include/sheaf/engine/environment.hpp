@@ -7,6 +7,7 @@
 
 #include "sheaf/net/pool.hpp"
 #include "sheaf/net/timers.hpp"
+#include "sheaf/net/transport.hpp"
 #include "sheaf/protocol/random_source.hpp"
 
 namespace sheaf {
@@ -17,6 +18,7 @@ struct Environment {
   Timers* timers = nullptr;
   Pool* pool = nullptr;
   RandomSource* random = nullptr;
+  Dialer* dialer = nullptr;  // how addresses are reached; none: over TCP
   std::string boot_id;  // changes when the machine restarts; empty: every start counts as the same boot
 };
 

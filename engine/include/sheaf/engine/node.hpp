@@ -66,6 +66,8 @@ struct NodeEvent {
   SessionSummary summary;  // of session_ended
 };
 
+class OpenCore;
+
 class Node {
  public:
   // Opens the folder (made with mode 0700 where there is none, with `create`), takes its lock, and reads its
@@ -115,9 +117,11 @@ class Node {
   // Ends every session, joins everything that runs, syncs and closes the store. Idempotent.
   boost::asio::awaitable<void> close();
 
+  struct Impl;  // of this library alone
+
  private:
-  struct Impl;
   explicit Node(std::unique_ptr<Impl> impl);
+  boost::asio::awaitable<Result<Core>> handle(boost::asio::awaitable<Result<OpenCore*>> opening);
   std::unique_ptr<Impl> impl_;
 };
 

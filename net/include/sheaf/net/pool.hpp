@@ -12,7 +12,7 @@ class Job {
   virtual void run() noexcept = 0;
 };
 
-// Safe to call from any thread. Whoever submits outlives the job or owns what it needs through it.
+// Safe to call from any thread. Every job that was submitted is run, at the latest before the pool has gone.
 class Pool {
  public:
   virtual ~Pool() = default;

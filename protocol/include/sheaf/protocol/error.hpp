@@ -25,6 +25,7 @@ enum class ProtocolErrc {
   handshake_failed,     // the peer's or the road's: Noise did not hold
   decrypt_failed,       // the road's: a frame was altered, dropped or repeated
   refused,              // the peer's wish cannot be granted: "invalid request"
+  malformed_proof,      // the peer's: more nodes or a larger manifest than any proof has
 };
 
 const boost::system::error_category& protocol_category() noexcept;

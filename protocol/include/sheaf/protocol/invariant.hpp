@@ -2,16 +2,15 @@
 // acknowledge anything, and the next start recovers.
 #pragma once
 
-#include <source_location>
-
 namespace sheaf {
 
-[[noreturn]] void broken_invariant(const char* what, std::source_location where) noexcept;
+[[noreturn]] void broken_invariant(const char* what, const char* file, int line) noexcept;
 
-inline void invariant(bool holds, const char* what,
-                      std::source_location where = std::source_location::current()) noexcept {
+// The place is the caller's, taken by the compiler's own words: clang 14 has no std::source_location.
+inline void invariant(bool holds, const char* what, const char* file = __builtin_FILE(),
+                      int line = __builtin_LINE()) noexcept {
   if (!holds) [[unlikely]]
-    broken_invariant(what, where);
+    broken_invariant(what, file, line);
 }
 
 }  // namespace sheaf

@@ -14,7 +14,11 @@ struct Instant {
   auto operator<=>(const Instant&) const = default;
 };
 
-constexpr Instant operator+(Instant at, Duration d) { return {at.since_origin + d}; }
+// Stops at the last moment there is instead of running over it.
+constexpr Instant operator+(Instant at, Duration d) {
+  if (d > Duration::zero() && at.since_origin > Duration::max() - d) return {Duration::max()};
+  return {at.since_origin + d};
+}
 constexpr Duration operator-(Instant later, Instant earlier) { return later.since_origin - earlier.since_origin; }
 
 }  // namespace sheaf

@@ -1,0 +1,182 @@
+#include "engine/core/core_registry.hpp"
+
+#include "protocol/signables.hpp"
+#include "sheaf/net/offload.hpp"
+#include "sheaf/storage/error.hpp"
+
+namespace sheaf {
+
+boost::asio::awaitable<Result<void>> CoreRegistry::load() {
+  using Keys = Result<std::vector<DiscoveryKey>>;
+  auto read = [&table = node_.table]() -> Keys {
+    std::vector<DiscoveryKey> out;
+    auto walk = table.list();
+    if (!walk) return walk.error();
+    for (;;) {
+      auto record = walk->next();
+      if (!record) return record.error();
+      if (!*record) return out;
+      if (!(*record)->forgotten) out.push_back((*record)->discovery_key);
+    }
+  };
+  Keys keys = co_await offload(node_.pool, read);
+  if (!keys) co_return keys.error();
+  for (const DiscoveryKey& key : *keys) known_.try_emplace(key);
+  co_return Result<void>();
+}
+
+std::vector<DiscoveryKey> CoreRegistry::known() const {
+  std::vector<DiscoveryKey> out;
+  out.reserve(known_.size());
+  for (const auto& [key, entry] : known_) out.push_back(key);
+  return out;
+}
+
+OpenCore* CoreRegistry::find(const DiscoveryKey& key) {
+  const auto found = known_.find(key);
+  return found == known_.end() ? nullptr : found->second.core.get();
+}
+
+boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::open(DiscoveryKey key) {
+  const auto found = known_.find(key);
+  if (found == known_.end()) co_return EngineErrc::not_found;
+  if (found->second.core) co_return found->second.core.get();
+  if (found->second.opening) {
+    const auto opening = found->second.opening;
+    while (!opening->is_set()) co_await node_.connected.wait_through();
+    if (OpenCore* core = find(key)) co_return core;
+    co_return EngineErrc::not_found;
+  }
+  const auto opening = std::make_shared<Completion<OpenCore*>>();
+  found->second.opening = opening;
+  auto read = [&node = node_, key]() -> Result<OpenCore::Loaded> {
+    auto record = node.table.find(key);
+    if (!record) return record.error();
+    if (!*record || (*record)->forgotten) return StorageErrc::not_found;
+    return OpenCore::load(node.root, node.table, std::move(**record), std::nullopt);
+  };
+  auto loaded = co_await offload(node_.pool, read);
+  Result<OpenCore*> out = EngineErrc::not_found;
+  if (const auto entry = known_.find(key); entry != known_.end()) {
+    entry->second.opening.reset();
+    if (loaded) {
+      entry->second.core = std::make_unique<OpenCore>(node_, std::move(*loaded));
+      out = entry->second.core.get();
+    } else {
+      out = loaded.error();
+    }
+  }
+  opening->set(out);
+  node_.connected.notify();
+  co_return out;
+}
+
+boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::adopt(CoreRecord record, std::optional<Manifest> own) {
+  const DiscoveryKey key = record.discovery_key;
+  auto add = [&node = node_, record = std::move(record), own]() mutable -> Result<OpenCore::Loaded> {
+    auto added = node.table.add(std::move(record));
+    if (!added) return added.error();
+    return OpenCore::load(node.root, node.table, std::move(*added), own);
+  };
+  auto loaded = co_await offload(node_.pool, add);
+  if (!loaded) co_return loaded.error();
+  Entry& entry = known_[key];
+  entry.core = std::make_unique<OpenCore>(node_, std::move(*loaded));
+  co_return entry.core.get();
+}
+
+boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::create(std::string name, const Seed& seed) {
+  auto taken = co_await named(name);
+  if (!taken) co_return taken.error();
+  if (*taken) co_return co_await open(**taken);
+  const KeyPair signer = crypto::key_pair(seed);
+  const Manifest manifest = default_manifest(signer.public_key);
+  CoreRecord record;
+  record.key = core_key(manifest);
+  record.discovery_key = discovery_key(record.key);
+  record.name = std::move(name);
+  record.secret_key = signer.secret_key;
+  record.followed = true;
+  co_return co_await adopt(std::move(record), manifest);
+}
+
+boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::follow(CoreKey key,
+                                                               std::optional<EncryptionKey> encryption_key,
+                                                               bool is_private) {
+  const DiscoveryKey discovery = discovery_key(key);
+  if (!knows(discovery)) {
+    CoreRecord record;
+    record.key = key;
+    record.discovery_key = discovery;
+    record.encryption_key = std::move(encryption_key);
+    record.followed = true;
+    record.is_private = is_private;
+    co_return co_await adopt(std::move(record), std::nullopt);
+  }
+  auto core = co_await open(discovery);
+  if (!core) co_return core.error();
+  CoreRecord record = (*core)->record();
+  record.followed = true;
+  record.is_private = is_private;
+  if (encryption_key) record.encryption_key = std::move(encryption_key);
+  (*core)->set_record(std::move(record));
+  if (auto saved = co_await save(**core); !saved) co_return saved.error();
+  co_return *core;
+}
+
+boost::asio::awaitable<Result<std::optional<DiscoveryKey>>> CoreRegistry::named(std::string name) {
+  using Found = Result<std::optional<DiscoveryKey>>;
+  auto find = [&table = node_.table, name = std::move(name)]() -> Found {
+    auto record = table.find(name);
+    if (!record) return record.error();
+    if (!*record || (*record)->forgotten) return std::optional<DiscoveryKey>();
+    return std::optional((*record)->discovery_key);
+  };
+  co_return co_await offload(node_.pool, find);
+}
+
+boost::asio::awaitable<Result<void>> CoreRegistry::forget(DiscoveryKey key) {
+  const auto found = known_.find(key);
+  if (found == known_.end()) co_return EngineErrc::not_found;
+  std::unique_ptr<OpenCore> core = std::move(found->second.core);
+  known_.erase(found);
+  if (core) {
+    core->close();
+    co_await core->join();
+  }
+  auto erase = [&table = node_.table, key] { return table.forget(key); };
+  co_return co_await offload(node_.pool, erase);
+}
+
+boost::asio::awaitable<Result<void>> CoreRegistry::save(OpenCore& core) {
+  CoreRecord record = core.record();
+  auto update = [&table = node_.table, record = std::move(record)] { return table.update(record); };
+  co_return co_await offload(node_.pool, update);
+}
+
+boost::asio::awaitable<Result<void>> CoreRegistry::reload() {
+  Result<void> out;
+  for (auto& [key, entry] : known_) {
+    if (!entry.core) continue;
+    if (auto reloaded = co_await entry.core->reload(); !reloaded) out = reloaded;
+  }
+  co_return out;
+}
+
+void CoreRegistry::close() {
+  for (auto& [key, entry] : known_)
+    if (entry.core) entry.core->close();
+}
+
+boost::asio::awaitable<void> CoreRegistry::mark_synced() {
+  std::vector<CoreId> own;
+  for (auto& [key, entry] : known_)
+    if (entry.core && entry.core->writable()) own.push_back(entry.core->record().id);
+  auto mark = [&table = node_.table, own = std::move(own)] {
+    for (const CoreId id : own)
+      if (!table.mark_synced(id)) return;  // the mark stays: the next start is the more careful
+  };
+  co_await offload(node_.pool, mark);
+}
+
+}  // namespace sheaf

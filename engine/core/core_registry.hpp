@@ -1,0 +1,54 @@
+// The cores that this node knows, and those of them that are open, found by discovery key.
+//
+// On the strand. A known core costs its discovery key and a number here; opening reads its state from disk, on
+// the pool, once however many ask. An open core stays where it is until forget() or close().
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+
+#include "engine/core/open_core.hpp"
+
+namespace sheaf {
+
+class CoreRegistry {
+ public:
+  explicit CoreRegistry(NodeContext& node) : node_(node) {}
+
+  // Reads the list of cores; comes first.
+  boost::asio::awaitable<Result<void>> load();
+
+  bool knows(const DiscoveryKey& key) const { return known_.contains(key); }
+  std::vector<DiscoveryKey> known() const;
+
+  // The open core; opens it if need be. not_found for one that is not known.
+  boost::asio::awaitable<Result<OpenCore*>> open(DiscoveryKey key);
+  OpenCore* find(const DiscoveryKey& key);  // only if it is open
+
+  boost::asio::awaitable<Result<OpenCore*>> create(std::string name, const Seed& seed);
+  boost::asio::awaitable<Result<OpenCore*>> follow(CoreKey key, std::optional<EncryptionKey> encryption_key,
+                                                   bool is_private);
+  boost::asio::awaitable<Result<std::optional<DiscoveryKey>>> named(std::string name);
+  // Deletes it. Requires: no session has a channel of it any more.
+  boost::asio::awaitable<Result<void>> forget(DiscoveryKey key);
+  // Keeps on disk what the core learned about itself, e.g. that it is frozen.
+  boost::asio::awaitable<Result<void>> save(OpenCore& core);
+
+  // Every open core: after the store was reopened; before the node ends.
+  boost::asio::awaitable<Result<void>> reload();
+  void close();
+  // Takes the marks of unsynced appends off own cores; the store must have been synced.
+  boost::asio::awaitable<void> mark_synced();
+
+ private:
+  struct Entry {
+    std::unique_ptr<OpenCore> core;
+    std::shared_ptr<Completion<OpenCore*>> opening;  // set while the first one opens it
+  };
+  boost::asio::awaitable<Result<OpenCore*>> adopt(CoreRecord record, std::optional<Manifest> own);
+
+  NodeContext& node_;
+  std::unordered_map<DiscoveryKey, Entry, FixedBytesHash> known_;
+};
+
+}  // namespace sheaf

@@ -1,0 +1,328 @@
+#include "engine/core/core_work.hpp"
+
+#include <algorithm>
+
+#include "protocol/authority.hpp"
+#include "protocol/codec.hpp"
+#include "protocol/prover.hpp"
+#include "protocol/verifier.hpp"
+#include "sheaf/storage/error.hpp"
+
+namespace sheaf {
+namespace {
+
+// Blocks that are this large on average travel in frames of their own, read straight into place.
+constexpr std::uint64_t own_frame_bytes = 4096;
+
+bool large_blocks(const TreeHead& head) {
+  return head.length.value > 0 && head.byte_length.value / head.length.value >= own_frame_bytes;
+}
+
+Durable durable(const CoreTools& tools, bool synced) {
+  return synced || tools.power_safe ? Durable::yes : Durable::no;
+}
+
+Buffer encoded(const Manifest& manifest) {
+  Buffer out;
+  encode_manifest(manifest, out);
+  return out;
+}
+
+// Consecutive indexes as runs. Requires: sorted or nearly so; runs come in the order given.
+std::vector<BlockRange> runs_of(std::span<const BlockBytes> blocks) {
+  std::vector<BlockRange> out;
+  for (const BlockBytes& block : blocks) {
+    if (!out.empty() && out.back().end == block.index)
+      ++out.back().end;
+    else
+      out.push_back({block.index, block.index + Length{1}});
+  }
+  return out;
+}
+
+// -- Reading.
+
+void read_block(BlockRead& read, const LocalCore& local, const CoreTools& tools) {
+  if (!local.have.test(read.index)) {
+    read.block = EngineErrc::not_available;
+    return;
+  }
+  Buffer block;
+  if (auto got = tools.store.block(read.index, block); !got) {
+    read.block = got.error() == StorageErrc::not_found ? Error(EngineErrc::not_available) : got.error();
+    return;
+  }
+  if (!tools.encryption) {
+    read.block = std::move(block);
+    return;
+  }
+  auto plain = tools.encryption->open_in_place(read.index, block);
+  if (!plain)
+    read.block = plain.error();
+  else
+    read.block = to_buffer(*plain);
+}
+
+// The block's bytes behind what `frame` holds; the view is stale once more is appended.
+Result<void> read_into(OutgoingFrame& frame, BlockIndex index, const CoreTools& tools) {
+  return tools.store.block(index, frame.tail());
+}
+
+void serve(Serve& item, Buffer& bodies, bool large, const LocalCore& local, const CoreTools& tools) {
+  const IncomingRequest& asked = item.request;
+  const ProofRequest& parts = asked.parts;
+  const bool block_here = !parts.block || local.have.test(parts.block->index);
+  Data data{asked.id, asked.fork, {}, {}};
+  Buffer manifest;
+  if (asked.manifest && local.manifest) {
+    manifest = encoded(*local.manifest);
+    data.manifest = manifest;
+  }
+  const bool answerable = asked.fork == local.head.fork && block_here && !local.frozen;
+  if (answerable) {
+    auto proof = produce(parts, local.head, prologue_length(local.manifest, local.key), tools.store);
+    if (!proof) {
+      item.reply = proof.error() == ProtocolErrc::refused ? Serve::Reply::invalid : Serve::Reply::not_available;
+      return;
+    }
+    data.proof = std::move(*proof);
+  } else if (manifest.empty()) {
+    item.reply = Serve::Reply::not_available;
+    return;
+  }
+  if (!data.proof.block) {
+    item.body_begin = bodies.size();
+    Writer writer(bodies);
+    encode(writer, data);
+    item.body_end = bodies.size();
+    item.reply = Serve::Reply::data;
+    return;
+  }
+  if (!large) {
+    Buffer value;
+    if (!tools.store.block(parts.block->index, value)) return;
+    data.proof.block->value = value;
+    item.body_begin = bodies.size();
+    Writer writer(bodies);
+    encode(writer, data);
+    item.body_end = bodies.size();
+    item.reply = Serve::Reply::data;
+    return;
+  }
+  std::size_t size = 0;
+  if (auto leaf = tools.store.node({2 * parts.block->index.value}); leaf && *leaf) size = (*leaf)->size.value;
+  OutgoingFrame frame(size + 64 * data.proof.block->nodes.size() + 1024);
+  if (!read_into(frame, parts.block->index, tools)) return;
+  data.proof.block->value = frame.content();
+  Buffer head;
+  Writer head_writer(head);
+  encode_head(head_writer, data);
+  frame.prepend(head);
+  Writer tail_writer(frame.tail());
+  encode_tail(tail_writer, data);
+  item.frame = std::move(frame);
+  item.reply = Serve::Reply::data;
+}
+
+// -- Changing.
+
+Delta do_one(Ingest& ingest, const LocalCore& local, const CoreTools& tools) {
+  Delta delta;
+  Verifier verifier(local.key, local.head, local.manifest, tools.store, tools.limits);
+  std::vector<std::optional<Manifest>> manifests(ingest.items.size());
+  std::vector<Incoming> incoming;
+  std::vector<Result<void>> verdicts(ingest.items.size());
+  incoming.reserve(ingest.items.size());
+  for (std::size_t i = 0; i < ingest.items.size(); ++i) {
+    const Data& data = ingest.items[i].data.data;
+    if (!data.manifest.empty())
+      if (auto manifest = decode_manifest(data.manifest, tools.limits)) manifests[i] = std::move(*manifest);
+    incoming.push_back({&data.proof, manifests[i] ? &*manifests[i] : nullptr});
+  }
+  verifier.check_all(incoming, verdicts);
+
+  std::vector<BlockBytes> blocks;
+  blocks.reserve(ingest.items.size());
+  for (std::size_t i = 0; i < ingest.items.size(); ++i) {
+    ingest.items[i].verdict = verdicts[i];
+    const auto& block = ingest.items[i].data.data.proof.block;
+    if (verdicts[i] && block && !local.have.test(block->index)) blocks.push_back({block->index, block->value});
+  }
+  Verified learned = verifier.take();
+  if (blocks.empty() && learned.nodes.empty() && !learned.head && !learned.manifest) return delta;
+
+  std::ranges::sort(blocks, {}, &BlockBytes::index);
+  Buffer manifest;
+  CoreChange change;
+  change.nodes = learned.nodes;
+  change.blocks = blocks;
+  if (learned.head) change.head = &*learned.head;
+  if (learned.manifest) {
+    manifest = encoded(*learned.manifest);
+    change.manifest = Bytes(manifest);
+  }
+  if (auto stored = tools.store.commit(change, durable(tools, false)); !stored) {
+    delta.error = stored.error();
+    return delta;
+  }
+  delta.head = std::move(learned.head);
+  delta.manifest = std::move(learned.manifest);
+  delta.stored = runs_of(blocks);
+  return delta;
+}
+
+Delta finish(Reorg&& reorg, Length old_length, const CoreTools& tools) {
+  Delta delta;
+  Reorg::Outcome outcome = std::move(reorg).outcome();
+  Buffer manifest;
+  CoreChange change;
+  change.truncate = outcome.ancestor;
+  change.nodes = outcome.nodes;
+  change.head = &outcome.head;
+  if (outcome.manifest) {
+    manifest = encoded(*outcome.manifest);
+    change.manifest = Bytes(manifest);
+  }
+  if (auto stored = tools.store.commit(change, durable(tools, false)); !stored) {
+    delta.error = stored.error();
+    return delta;
+  }
+  delta.truncated = outcome.ancestor;
+  delta.truncated_end = old_length;
+  delta.head = std::move(outcome.head);
+  delta.manifest = std::move(outcome.manifest);
+  return delta;
+}
+
+Delta do_one(ReorgStep& step, const LocalCore& local, const CoreTools& tools) {
+  const Data& data = step.item.data.data;
+  if (!step.reorg) {
+    std::optional<Manifest> sent;
+    if (!data.manifest.empty())
+      if (auto manifest = decode_manifest(data.manifest, tools.limits)) sent = std::move(*manifest);
+    auto begun = Reorg::begin(data.proof, sent ? &*sent : nullptr, data.fork, local.head, local.manifest, local.key,
+                              tools.store, tools.limits);
+    if (!begun) {
+      step.item.verdict = begun.error();
+      return {};
+    }
+    step.reorg = std::make_unique<Reorg>(std::move(*begun));
+  } else if (!data.proof.hash) {
+    step.item.verdict = ProtocolErrc::invalid_proof;
+    return {};
+  } else if (auto taken = step.reorg->take(*data.proof.hash, tools.store); !taken) {
+    step.item.verdict = taken.error();
+    return {};
+  }
+  if (!step.reorg->finished()) {
+    step.candidates = step.reorg->candidates();
+    return {};
+  }
+  Delta delta = finish(std::move(*step.reorg), local.head.length, tools);
+  step.reorg.reset();
+  return delta;
+}
+
+Delta do_one(ConflictCheck& check, const LocalCore& local, const CoreTools& tools) {
+  const auto& upgrade = check.item.data.data.proof.upgrade;
+  check.outcome = upgrade ? compare(*upgrade, local.head, local.manifest, local.key, tools.store, tools.limits)
+                          : Result<Comparison>(Comparison::invalid);
+  return {};
+}
+
+// Signs `head` for the core's own manifest.
+void sign(TreeHead& head, const LocalCore& local, const CoreTools& tools) {
+  head.signature = sign_head(head, local.manifest, local.key, *tools.signer);
+}
+
+Delta failed(Error error) {
+  Delta delta;
+  delta.error = error;
+  return delta;
+}
+
+Delta do_one(Append& append, const LocalCore& local, const CoreTools& tools) {
+  if (!tools.signer) return failed(EngineErrc::not_writable);
+  TreeHead start = local.head;
+  if (append.new_fork) ++start.fork.value;
+  std::vector<Buffer> sealed;
+  std::vector<Bytes> views;
+  BlockIndex next = end_of(start.length);
+  for (Append::Part& part : append.parts) {
+    for (Buffer& block : part.blocks) {
+      if (tools.encryption) block = tools.encryption->seal(next, start.fork, block);
+      views.push_back(block);
+      ++next;
+    }
+    part.end = Length{next.value};
+  }
+  auto grown = append_blocks(start, views);
+  if (!grown) return failed(EngineErrc::out_of_range);
+  sign(grown->head, local, tools);
+
+  if (!append.synced && !tools.power_safe)
+    if (auto marked = tools.table.mark_unsynced(tools.id); !marked) return failed(marked.error());
+  std::vector<BlockBytes> blocks;
+  blocks.reserve(views.size());
+  for (std::size_t i = 0; i < views.size(); ++i)
+    blocks.push_back({BlockIndex{start.length.value + i}, views[i]});
+  CoreChange change;
+  change.nodes = grown->nodes;
+  change.blocks = blocks;
+  change.head = &grown->head;
+  if (auto stored = tools.store.commit(change, durable(tools, append.synced)); !stored)
+    return failed(stored.error());
+  Delta delta;
+  delta.head = std::move(grown->head);
+  if (!blocks.empty()) delta.stored.push_back({end_of(start.length), next});
+  return delta;
+}
+
+Delta do_one(Truncate& truncate, const LocalCore& local, const CoreTools& tools) {
+  if (!tools.signer) return failed(EngineErrc::not_writable);
+  if (truncate.length > local.head.length) return failed(EngineErrc::out_of_range);
+  if (truncate.length < prologue_length(local.manifest, local.key)) return failed(EngineErrc::out_of_range);
+  const Fork fork = truncate.fork.value_or(Fork{local.head.fork.value + 1});
+  if (fork <= local.head.fork || fork.value > max_wire_integer) return failed(EngineErrc::out_of_range);
+  auto head = head_at(local.head, truncate.length, tools.store);
+  if (!head) return failed(head.error());
+  head->fork = fork;
+  sign(*head, local, tools);
+  CoreChange change;
+  change.truncate = truncate.length;
+  change.head = &*head;
+  if (auto stored = tools.store.commit(change, durable(tools, truncate.synced)); !stored)
+    return failed(stored.error());
+  Delta delta;
+  delta.truncated = truncate.length;
+  delta.truncated_end = local.head.length;
+  delta.head = std::move(*head);
+  return delta;
+}
+
+Delta do_one(Clear& clear, const LocalCore& local, const CoreTools& tools) {
+  const BlockRange blocks{clear.blocks.begin, std::min(clear.blocks.end, end_of(local.head.length))};
+  if (blocks.empty()) return {};
+  CoreChange change;
+  change.clear = std::span(&blocks, 1);
+  if (auto stored = tools.store.commit(change, durable(tools, false)); !stored) return failed(stored.error());
+  Delta delta;
+  delta.cleared.push_back(blocks);
+  return delta;
+}
+
+}  // namespace
+
+void do_reads(Reads& reads, const LocalCore& local, const CoreTools& tools) {
+  for (BlockRead& read : reads.blocks) read_block(read, local, tools);
+  const ByteCount padding = tools.encryption ? block_padding : ByteCount{};
+  for (SeekRead& read : reads.seeks) read.found = seek(read.bytes, local.head, tools.store, padding);
+  const bool large = large_blocks(local.head);
+  for (Serve& item : reads.serves) serve(item, reads.bodies, large, local, tools);
+}
+
+Delta do_change(Mutation& change, const LocalCore& local, const CoreTools& tools) {
+  return std::visit([&](auto& one) { return do_one(one, local, tools); }, change);
+}
+
+}  // namespace sheaf

@@ -1,0 +1,49 @@
+// What every part of a running node shares: its strand, what was injected, its store, and whom to tell.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include "net/task_group.hpp"
+#include "protocol/slab.hpp"
+#include "sheaf/net/pool.hpp"
+#include "sheaf/net/signal.hpp"
+#include "sheaf/net/timers.hpp"
+#include "sheaf/protocol/limits.hpp"
+#include "sheaf/protocol/random_source.hpp"
+#include "sheaf/storage/backend.hpp"
+#include "storage/core_table.hpp"
+
+namespace sheaf {
+
+// What a core tells its node. Called on the strand.
+class NodeHooks {
+ public:
+  // A write failed: the store takes no more until it was reopened.
+  virtual void store_failed(Error error) = 0;
+  virtual void core_frozen(const CoreKey& key) = 0;
+
+ protected:
+  ~NodeHooks() = default;
+};
+
+// Owned by the node; outlives everything that refers to it. Used on the strand, except pool, limits, root and
+// table, which any thread may use.
+struct NodeContext {
+  boost::asio::any_io_executor strand;
+  Timers& timers;
+  Pool& pool;
+  RandomSource& random;
+  const Limits& limits;
+  TaskGroup& tasks;
+  SlabPool& slabs;
+  Backend& root;
+  CoreTable& table;
+  NodeHooks& hooks;
+  bool sparse = false;      // fetch only what is read or downloaded
+  bool power_safe = false;  // sync every commit
+  // Connections being dialled or shaking hands: a peer that may still have more to say of any core.
+  std::size_t connecting = 0;
+  Signal connected{};  // `connecting` went down
+};
+
+}  // namespace sheaf

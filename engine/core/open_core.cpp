@@ -1,0 +1,455 @@
+#include "engine/core/open_core.hpp"
+
+#include <algorithm>
+
+#include "protocol/flat_tree.hpp"
+#include "sheaf/net/error.hpp"
+#include "sheaf/net/offload.hpp"
+#include "sheaf/storage/error.hpp"
+
+namespace sheaf {
+namespace {
+
+// Answers verified in one batch, and appends signed together: enough to share a hop and a write, few enough to
+// keep a batch in the milliseconds.
+constexpr std::size_t batch_items = 2048;
+
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+
+}  // namespace
+
+Result<OpenCore::Loaded> OpenCore::load(Backend& root, CoreTable& table, CoreRecord record,
+                                        const std::optional<Manifest>& own) {
+  Loaded out;
+  out.store = std::make_unique<CoreStore>(root, root, record.id);
+  auto contents = out.store->open();
+  if (!contents) return contents.error();
+  out.local.key = record.key;
+  out.local.frozen = record.frozen;
+  if (contents->head) out.local.head = std::move(*contents->head);
+  if (contents->manifest) {
+    auto manifest = decode_manifest(*contents->manifest);
+    if (!manifest || !check_manifest(*manifest, record.key)) return StorageErrc::damaged;
+    out.local.manifest = std::move(*manifest);
+  } else if (own) {
+    Buffer bytes;
+    encode_manifest(*own, bytes);
+    CoreChange change;
+    change.manifest = Bytes(bytes);
+    if (auto stored = out.store->commit(change, Durable::yes); !stored) return stored.error();
+    out.local.manifest = own;
+  }
+  auto pages = out.store->bitfield();
+  if (!pages) return pages.error();
+  for (const BitfieldPage& page : *pages)
+    if (!out.local.have.load_page(page.page, page.bytes)) return StorageErrc::damaged;
+  if (record.secret_key) {
+    auto needs = table.needs_recovery(record.id);
+    if (!needs) return needs.error();
+    out.uncertain = *needs;
+  }
+  out.record = std::move(record);
+  return out;
+}
+
+OpenCore::OpenCore(NodeContext& node, Loaded loaded)
+    : node_(node),
+      store_(std::move(loaded.store)),
+      local_(std::move(loaded.local)),
+      uncertain_(loaded.uncertain),
+      replicator_(node, local_, *this) {
+  set_record(std::move(loaded.record));
+}
+
+void OpenCore::set_record(CoreRecord record) {
+  record_ = std::move(record);
+  if (record_.secret_key) {
+    KeyPair signer;
+    // libsodium's secret key ends in the public one.
+    signer.public_key = PublicKey::from(record_.secret_key->bytes().subspan(32));
+    signer.secret_key = *record_.secret_key;
+    signer_ = std::move(signer);
+  }
+  if (record_.encryption_key) {
+    const bool compat = local_.manifest && is_compat(*local_.manifest, local_.key);
+    encryption_ = BlockEncryption::of_core(local_.key, *record_.encryption_key, compat);
+  }
+}
+
+CoreInfo OpenCore::info() const {
+  CoreInfo out;
+  out.key = local_.key;
+  out.discovery_key = record_.discovery_key;
+  out.name = record_.name;
+  out.writable = writable();
+  out.frozen = local_.frozen;
+  out.fork = local_.head.fork;
+  out.length = local_.head.length;
+  const std::uint64_t padding = encryption_ ? block_padding.value * local_.head.length.value : 0;
+  out.bytes = {local_.head.byte_length.value - std::min(padding, local_.head.byte_length.value)};
+  out.local = local_.have.count();
+  out.contiguous = local_.have.contiguous();
+  out.peers = replicator_.open_channels();
+  return out;
+}
+
+CoreTools OpenCore::tools() {
+  return {*store_, node_.table, record_.id, node_.limits, signer_, encryption_, node_.power_safe};
+}
+
+// -- The queue of work.
+
+void OpenCore::kick() {
+  if (busy_ || closed_ || (reads_.empty() && changes_.empty())) return;
+  busy_ = true;
+  node_.tasks.spawn(work());
+}
+
+boost::asio::awaitable<void> OpenCore::work() {
+  while (!reads_.empty() || !changes_.empty()) {
+    Reads reads = std::exchange(reads_, {});
+    std::optional<Mutation> change;
+    if (!changes_.empty()) {
+      change.emplace(std::move(changes_.front()));
+      changes_.pop_front();
+    }
+    const CoreTools tools = this->tools();
+    auto batch = [&reads, &change, &local = local_, &tools] {
+      do_reads(reads, local, tools);
+      return change ? do_change(*change, local, tools) : Delta{};
+    };
+    Delta delta = co_await offload(node_.pool, batch);
+    finish(reads);
+    if (change) finish(*change, std::move(delta));
+  }
+  busy_ = false;
+  idle_.notify();
+}
+
+boost::asio::awaitable<void> OpenCore::join() {
+  while (busy_) co_await idle_.wait_through();
+}
+
+void OpenCore::finish(Reads& reads) {
+  for (BlockRead& read : reads.blocks) read.done->set(std::move(read.block));
+  for (SeekRead& read : reads.seeks) read.done->set(std::move(read.found));
+  if (!reads.serves.empty()) replicator_.served(reads);
+}
+
+void OpenCore::finish(Mutation& change, Delta delta) {
+  if (delta.error && delta.error.category() == storage_category()) {
+    store_failed_ = true;
+    node_.hooks.store_failed(delta.error);
+  }
+  if (!delta.error) apply(delta);
+  std::visit([&](auto& one) { finish_one(one, delta); }, change);
+  if (!delta.error && (delta.head || delta.manifest || delta.truncated || !delta.stored.empty() || !delta.cleared.empty()))
+    replicator_.announce(delta);
+  changed_.notify();
+  replicator_.schedule();
+}
+
+void OpenCore::apply(const Delta& delta) {
+  if (delta.manifest) {
+    local_.manifest = delta.manifest;
+    if (record_.encryption_key) set_record(std::move(record_));
+  }
+  if (delta.truncated) {
+    local_.have.truncate(BlockIndex{delta.truncated->value});
+    tell({CoreEvent::Kind::truncated, *delta.truncated, delta.head ? delta.head->fork : local_.head.fork, {}});
+  }
+  if (delta.head) {
+    const bool grew = delta.head->length > local_.head.length || delta.truncated;
+    local_.head = *delta.head;
+    if (grew) tell({CoreEvent::Kind::length_grew, local_.head.length, local_.head.fork, {}});
+  }
+  for (const BlockRange& range : delta.cleared) local_.have.clear(range);
+  for (const BlockRange& range : delta.stored) {
+    local_.have.set(range);
+    tell({CoreEvent::Kind::blocks_stored, local_.head.length, local_.head.fork, range});
+  }
+}
+
+void OpenCore::finish_one(Ingest& ingest, const Delta& delta) {
+  if (delta.error) return replicator_.work_failed(ingest.items);
+  for (const Ingest::Item& item : ingest.items) give_to_waiters(item);
+  replicator_.ingested(ingest.items);
+}
+
+void OpenCore::give_to_waiters(const Ingest::Item& item) {
+  const auto& block = item.data.data.proof.block;
+  if (!item.verdict || !block || waiters_.empty()) return;
+  const auto waiting = waiters_.find(block->index.value);
+  if (waiting == waiters_.end()) return;
+  auto waiters = std::move(waiting->second);
+  waiters_.erase(waiting);
+  for (const auto& waiter : waiters) {
+    if (encryption_)
+      waiter->set(encryption_->open(block->index, block->value));
+    else
+      waiter->set(to_buffer(block->value));
+  }
+}
+
+void OpenCore::finish_one(ReorgStep& step, const Delta& delta) {
+  if (delta.error) step.reorg.reset();
+  replicator_.reorg_stepped(std::move(step), delta.head.has_value());
+}
+
+void OpenCore::finish_one(ConflictCheck& check, const Delta&) {
+  if (check.outcome.has_value() && *check.outcome == Comparison::conflict) freeze();
+  replicator_.conflict_checked(check);
+}
+
+void OpenCore::finish_one(Append& append, const Delta& delta) {
+  if (!delta.error && append.new_fork) uncertain_ = false;
+  for (Append::Part& part : append.parts) {
+    if (delta.error)
+      part.done->set(delta.error);
+    else
+      part.done->set(part.end);
+  }
+}
+
+void OpenCore::finish_one(Truncate& truncate, const Delta& delta) {
+  if (delta.error)
+    truncate.done->set(delta.error);
+  else
+    truncate.done->set(local_.head.length);
+}
+
+void OpenCore::finish_one(Clear& clear, const Delta& delta) {
+  if (delta.error)
+    clear.done->set(delta.error);
+  else
+    clear.done->set(local_.head.length);
+}
+
+void OpenCore::freeze() {
+  if (local_.frozen) return;
+  local_.frozen = true;
+  record_.frozen = true;
+  tell({CoreEvent::Kind::frozen, local_.head.length, local_.head.fork, {}});
+  node_.hooks.core_frozen(local_.key);
+}
+
+void OpenCore::tell(CoreEvent event) {
+  std::erase_if(events_, [&](const std::weak_ptr<Events>& watcher) {
+    const auto queue = watcher.lock();
+    if (queue) queue->push(event);
+    return !queue;
+  });
+}
+
+// -- What the replicator leaves here.
+
+void OpenCore::ingest(Ingest::Item item) {
+  if (changes_.empty() || !std::holds_alternative<Ingest>(changes_.back()) ||
+      std::get<Ingest>(changes_.back()).items.size() >= batch_items)
+    changes_.emplace_back(Ingest{});
+  std::get<Ingest>(changes_.back()).items.push_back(std::move(item));
+  kick();
+}
+
+void OpenCore::reorg_step(ReorgStep step) {
+  changes_.emplace_back(std::move(step));
+  kick();
+}
+
+void OpenCore::conflict_check(ConflictCheck check) {
+  changes_.emplace_back(std::move(check));
+  kick();
+}
+
+void OpenCore::serve(std::vector<Serve> items) {
+  std::ranges::move(items, std::back_inserter(reads_.serves));
+  kick();
+}
+
+std::vector<BlockRange> OpenCore::wanted() const {
+  if (store_failed_ || closed_) return {};
+  std::vector<BlockRange> out;
+  for (const auto& [block, waiters] : waiters_) out.push_back({{block}, {block + 1}});
+  out.insert(out.end(), downloads_.begin(), downloads_.end());
+  if (!node_.sparse) out.push_back({{}, Core::no_end});
+  return out;
+}
+
+// -- Calls.
+
+boost::asio::awaitable<Result<Length>> OpenCore::append(std::vector<Buffer> blocks, bool synced) {
+  if (closed_) co_return EngineErrc::closed;
+  if (!writable()) co_return EngineErrc::not_writable;
+  if (local_.frozen) co_return EngineErrc::frozen;
+  if (store_failed_) co_return StorageErrc::poisoned;
+  constexpr std::size_t block_most = 15 * 1024 * 1024;  // what Hypercore's own append takes
+  for (const Buffer& block : blocks)
+    if (block.size() > block_most) co_return EngineErrc::out_of_range;
+  // After an unclean stop of the machine a longer history of ours may be out there. Whoever has met a peer knows
+  // it; else this history goes to a fork of its own, so that no two trees are signed for one length.
+  if (uncertain_ && replicator_.met_peer()) uncertain_ = false;
+  auto done = std::make_shared<Completion<Length>>();
+  Append* open = changes_.empty() ? nullptr : std::get_if<Append>(&changes_.back());
+  if (!open || open->synced != synced || open->parts.size() >= batch_items) {
+    changes_.emplace_back(Append{.parts = {}, .synced = synced, .new_fork = uncertain_});
+    open = &std::get<Append>(changes_.back());
+  }
+  open->parts.push_back({std::move(blocks), done, {}});
+  kick();
+  co_return co_await done->wait_through();
+}
+
+boost::asio::awaitable<Result<Buffer>> OpenCore::read_here(BlockIndex index) {
+  auto done = std::make_shared<Completion<Buffer>>();
+  reads_.blocks.push_back({.index = index, .done = done});
+  kick();
+  co_return co_await done->wait();
+}
+
+boost::asio::awaitable<Result<Buffer>> OpenCore::wait_for(BlockIndex index) {
+  auto done = std::make_shared<Completion<Buffer>>();
+  waiters_[index.value].push_back(done);
+  replicator_.schedule();
+  auto block = co_await done->wait();
+  if (const auto mine = waiters_.find(index.value); mine != waiters_.end()) {
+    std::erase(mine->second, done);
+    if (mine->second.empty()) waiters_.erase(mine);
+  }
+  co_return block;
+}
+
+boost::asio::awaitable<Result<Buffer>> OpenCore::get(BlockIndex index, Core::From from) {
+  if (closed_) co_return EngineErrc::closed;
+  if (local_.have.test(index)) {
+    auto block = co_await read_here(index);
+    if (block || block.error() != EngineErrc::not_available || from == Core::From::here) co_return block;
+    // The state named a block whose value was lost with the machine's power: fetch it again.
+    local_.have.clear(index);
+  }
+  if (from == Core::From::here)
+    co_return index < end_of(local_.head.length) ? EngineErrc::not_available : EngineErrc::out_of_range;
+  if (index >= end_of(local_.head.length) && from == Core::From::peers) {
+    if (auto length = co_await update(); !length) co_return length.error();
+    if (index >= end_of(local_.head.length)) co_return EngineErrc::out_of_range;
+    if (local_.have.test(index)) co_return co_await read_here(index);
+  }
+  co_return co_await wait_for(index);
+}
+
+boost::asio::awaitable<Result<BytePosition>> OpenCore::seek(ByteCount bytes, Core::From from) {
+  const ByteCount padding = encryption_ ? block_padding : ByteCount{};
+  for (;;) {
+    if (closed_) co_return EngineErrc::closed;
+    auto done = std::make_shared<Completion<std::optional<Sought>>>();
+    reads_.seeks.push_back({.bytes = bytes, .done = done});
+    kick();
+    auto sought = co_await done->wait();
+    if (!sought) co_return sought.error();
+    if (!*sought) {
+      const Length before = local_.head.length;
+      if (from == Core::From::here) co_return EngineErrc::out_of_range;
+      if (auto length = co_await update(); !length) co_return length.error();
+      if (local_.head.length == before) co_return EngineErrc::out_of_range;
+      continue;
+    }
+    if ((*sought)->found) co_return BytePosition{(*sought)->block, (*sought)->offset};
+    if (from == Core::From::here) co_return EngineErrc::not_available;
+    const TreeIndex under = (*sought)->under;
+    const BlockRange blocks{{flat_tree::left_span(under).value / 2}, {flat_tree::right_span(under).value / 2 + 1}};
+    replicator_.ask_seek(bytes, padding, blocks);
+    if (auto waited = co_await changed_.wait(); !waited) co_return waited.error();
+  }
+}
+
+boost::asio::awaitable<Result<void>> OpenCore::truncate(Length length, std::optional<Fork> fork, bool synced) {
+  if (closed_) co_return EngineErrc::closed;
+  if (!writable()) co_return EngineErrc::not_writable;
+  if (local_.frozen) co_return EngineErrc::frozen;
+  if (store_failed_) co_return StorageErrc::poisoned;
+  auto done = std::make_shared<Completion<Length>>();
+  changes_.emplace_back(Truncate{length, fork, synced, done});
+  kick();
+  if (auto result = co_await done->wait_through(); !result) co_return result.error();
+  co_return Result<void>();
+}
+
+boost::asio::awaitable<Result<void>> OpenCore::clear(BlockRange blocks) {
+  if (closed_) co_return EngineErrc::closed;
+  if (store_failed_) co_return StorageErrc::poisoned;
+  auto done = std::make_shared<Completion<Length>>();
+  changes_.emplace_back(Clear{blocks, done});
+  kick();
+  if (auto result = co_await done->wait_through(); !result) co_return result.error();
+  co_return Result<void>();
+}
+
+boost::asio::awaitable<Result<void>> OpenCore::download(BlockRange blocks) {
+  const auto mine = downloads_.insert(downloads_.end(), blocks);
+  replicator_.schedule();
+  Result<void> out;
+  for (;;) {
+    if (closed_) {
+      out = EngineErrc::closed;
+      break;
+    }
+    const bool whole = blocks.end <= end_of(local_.head.length);
+    if (whole && local_.have.all(blocks)) break;
+    if (auto waited = co_await changed_.wait(); !waited) {
+      out = waited.error();
+      break;
+    }
+  }
+  downloads_.erase(mine);
+  co_return out;
+}
+
+bool OpenCore::peers_may_know_more() const { return node_.connecting > 0 || !replicator_.settled(); }
+
+boost::asio::awaitable<Result<Length>> OpenCore::update() {
+  while (peers_may_know_more()) {
+    if (closed_) co_return EngineErrc::closed;
+    auto waited = co_await changed_.wait();
+    if (!waited) co_return waited.error();
+  }
+  co_return local_.head.length;
+}
+
+std::shared_ptr<OpenCore::Events> OpenCore::watch() {
+  auto queue = std::make_shared<Events>(CoreEvent{CoreEvent::Kind::gap, {}, {}, {}});
+  if (closed_) queue->close();
+  events_.push_back(queue);
+  return queue;
+}
+
+boost::asio::awaitable<Result<void>> OpenCore::reload() {
+  co_await join();
+  CoreRecord record = record_;
+  auto read = [this, record = std::move(record)] { return load(node_.root, node_.table, record, {}); };
+  auto loaded = co_await offload(node_.pool, read);
+  if (!loaded) co_return loaded.error();
+  store_ = std::move(loaded->store);
+  local_ = std::move(loaded->local);
+  uncertain_ = loaded->uncertain;
+  store_failed_ = false;
+  replicator_.reset_in_flight();
+  replicator_.announce({});
+  changed_.notify();
+  replicator_.schedule();
+  co_return Result<void>();
+}
+
+void OpenCore::close() {
+  if (closed_) return;
+  closed_ = true;
+  for (auto& [block, waiters] : waiters_)
+    for (auto& waiter : waiters) waiter->set(EngineErrc::closed);
+  waiters_.clear();
+  for (auto& watcher : events_)
+    if (const auto queue = watcher.lock()) queue->close();
+  changed_.notify();
+}
+
+}  // namespace sheaf

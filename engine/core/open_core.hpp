@@ -1,0 +1,113 @@
+// One core that is open: its state in memory, the queue of its work, and those who wait for it.
+//
+// Lives on the node's strand; the registry owns it and closes it after its last batch. Work is queued and done in
+// batches on the pool, one batch at a time, reads first; what a batch changed is applied here, and then
+// told to peers and to whoever waits. Functions that return awaitables are called on the strand; cancelling
+// them is as the public header says (sheaf/engine/core.hpp).
+#pragma once
+
+#include <deque>
+#include <list>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/core/event_queue.hpp"
+#include "engine/core/replicator.hpp"
+
+namespace sheaf {
+
+class OpenCore final : private ReplicatorOwner {
+ public:
+  // What was read from disk; made off the strand.
+  struct Loaded {
+    CoreRecord record;
+    std::unique_ptr<CoreStore> store;
+    LocalCore local;
+    bool uncertain = false;  // ours, and the machine stopped uncleanly since the last sync
+  };
+  // Blocks: reads the core's state from the store. For a new core the record tells all there is.
+  static Result<Loaded> load(Backend& root, CoreTable& table, CoreRecord record, const std::optional<Manifest>& own);
+
+  OpenCore(NodeContext& node, Loaded loaded);
+
+  const LocalCore& local() const { return local_; }
+  const CoreRecord& record() const { return record_; }
+  CoreInfo info() const;
+  bool writable() const { return signer_.has_value(); }
+  void set_record(CoreRecord record);
+
+  boost::asio::awaitable<Result<Length>> append(std::vector<Buffer> blocks, bool synced);
+  boost::asio::awaitable<Result<Buffer>> get(BlockIndex index, Core::From from);
+  boost::asio::awaitable<Result<BytePosition>> seek(ByteCount bytes, Core::From from);
+  boost::asio::awaitable<Result<void>> truncate(Length length, std::optional<Fork> fork, bool synced);
+  boost::asio::awaitable<Result<void>> clear(BlockRange blocks);
+  boost::asio::awaitable<Result<void>> download(BlockRange blocks);
+  boost::asio::awaitable<Result<Length>> update();
+
+  using Events = EventQueue<CoreEvent>;
+  std::shared_ptr<Events> watch();
+
+  Replicator& replicator() { return replicator_; }
+  // Something that waiters depend on may have changed elsewhere.
+  void look_again() { changed_.notify(); }
+
+  // Reads the state anew after the store was reopened; what was not acknowledged may or may not be there.
+  boost::asio::awaitable<Result<void>> reload();
+  // Fails everything that waits and takes no more. join() ends once no batch is on the pool.
+  void close();
+  boost::asio::awaitable<void> join();
+
+ private:
+  // -- ReplicatorOwner.
+  void ingest(Ingest::Item item) override;
+  void reorg_step(ReorgStep step) override;
+  void conflict_check(ConflictCheck check) override;
+  void serve(std::vector<Serve> items) override;
+  std::vector<BlockRange> wanted() const override;
+  void peers_changed() override { changed_.notify(); }
+
+  void kick();
+  boost::asio::awaitable<void> work();
+  CoreTools tools();
+  void finish(Reads& reads);
+  void finish(Mutation& change, Delta delta);
+  void apply(const Delta& delta);
+  void finish_one(Ingest& ingest, const Delta& delta);
+  void finish_one(ReorgStep& step, const Delta& delta);
+  void finish_one(ConflictCheck& check, const Delta& delta);
+  void finish_one(Append& append, const Delta& delta);
+  void finish_one(Truncate& truncate, const Delta& delta);
+  void finish_one(Clear& clear, const Delta& delta);
+  void give_to_waiters(const Ingest::Item& item);
+  void freeze();
+  void tell(CoreEvent event);
+  boost::asio::awaitable<Result<Buffer>> read_here(BlockIndex index);
+  boost::asio::awaitable<Result<Buffer>> wait_for(BlockIndex index);
+  bool peers_may_know_more() const;
+
+  NodeContext& node_;
+  CoreRecord record_;
+  std::unique_ptr<CoreStore> store_;
+  LocalCore local_;
+  std::optional<KeyPair> signer_;
+  std::optional<BlockEncryption> encryption_;
+  bool uncertain_ = false;
+  bool store_failed_ = false;
+  bool closed_ = false;
+
+  Reads reads_;
+  std::deque<Mutation> changes_;
+  bool busy_ = false;
+
+  std::unordered_map<std::uint64_t, std::vector<std::shared_ptr<Completion<Buffer>>>> waiters_;  // by block
+  std::list<BlockRange> downloads_;
+  std::vector<std::weak_ptr<Events>> events_;
+  Signal idle_;
+  Signal changed_;  // length, blocks, peers: whoever waits looks again
+
+  Replicator replicator_;
+};
+
+}  // namespace sheaf

@@ -1,0 +1,124 @@
+// The channels of one core and what travels on them: whom to ask for what, and whom to tell.
+//
+// One for each open core, on the strand. It decides what is asked and what a verdict means for the peer; the
+// channels know the protocol, and OpenCore does the work and keeps the state.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/core/core_work.hpp"
+#include "engine/core/node_context.hpp"
+#include "protocol/bitfield.hpp"
+#include "protocol/core_channel.hpp"
+
+namespace sheaf {
+
+// What a core asks of the session that one of its channels runs on.
+class SessionPort {
+ public:
+  virtual void flush() = 0;  // something was said on a channel
+  virtual void end(SessionEnd reason) = 0;
+  virtual bool has_send_room() const = 0;
+  virtual void count_received(std::uint64_t blocks) = 0;
+  virtual void count_sent(std::uint64_t blocks) = 0;
+  // A block that did not hold; true while the session may go on (L12).
+  virtual bool forgive_bad_block() = 0;
+  virtual bool forgive_invalid_request() = 0;
+
+ protected:
+  ~SessionPort() = default;
+};
+
+// Where the replicator leaves work and finds out what the core wants.
+class ReplicatorOwner {
+ public:
+  virtual void ingest(Ingest::Item item) = 0;
+  virtual void reorg_step(ReorgStep step) = 0;
+  virtual void conflict_check(ConflictCheck check) = 0;
+  virtual void serve(std::vector<Serve> items) = 0;
+  // Ranges to fetch, the most urgent first.
+  virtual std::vector<BlockRange> wanted() const = 0;
+  // A peer opened, synced, left or learned something: whoever waits for that looks again.
+  virtual void peers_changed() = 0;
+
+ protected:
+  ~ReplicatorOwner() = default;
+};
+
+class Replicator {
+ public:
+  Replicator(NodeContext& node, const LocalCore& local, ReplicatorOwner& owner);
+
+  // A channel was opened on a session, by us; it is used once opened() says so. Both outlive detach().
+  void attach(CoreChannel& channel, SessionPort& session);
+  void opened(CoreChannel& channel);
+  void detach(CoreChannel& channel);
+  // The channel has something to take.
+  void process(CoreChannel& channel);
+  // The session has room again for what the channel's peer asked.
+  void serve_more(CoreChannel& channel);
+  // Looks for what to ask, of everyone.
+  void schedule();
+
+  // -- Outcomes of work, called after the local core has changed.
+  void ingested(std::vector<Ingest::Item>& items);
+  void reorg_stepped(ReorgStep step, bool changed);
+  void conflict_checked(const ConflictCheck& check);
+  void served(Reads& reads);
+  void work_failed(std::vector<Ingest::Item>& items);  // the store did not take it
+  void reset_in_flight() { in_flight_.clear({{}, in_flight_.end()}); }
+  // Says to every peer what changed: lengths, blocks that came, blocks that went.
+  void announce(const Delta& delta);
+
+  // Asks one peer that can help to narrow down a byte position; false if there is none.
+  bool ask_seek(ByteCount bytes, ByteCount padding, BlockRange under);
+
+  std::size_t open_channels() const;
+  // Every channel has been answered, has said its length, and has no longer tree that is still to be fetched.
+  bool settled() const;
+  // Everything that this channel's peer announced is here, nothing is asked, nothing unanswered.
+  bool complete(const CoreChannel& channel) const;
+  // Some peer has shown our core's length or more, as it stands now.
+  bool met_peer() const { return met_peer_; }
+  bool can_get(BlockIndex index) const;  // some peer says it has the block
+
+ private:
+  struct Attachment {
+    AttachmentId id;
+    CoreChannel* channel;
+    SessionPort* session;
+    std::size_t window = 64;     // requests in flight at most
+    std::size_t delivered = 0;   // answers since the window grew last
+    std::size_t missing_nodes = 0;
+    bool opened = false;
+  };
+
+  Attachment* find(const CoreChannel& channel);
+  Attachment* find(AttachmentId id);
+  std::size_t room(const Attachment& attachment) const;
+  void take_requests(Attachment& attachment);
+  void take_data(Attachment& attachment);
+  void ask_upgrade(Attachment& attachment);
+  void ask_reorg(Attachment& attachment);
+  void continue_reorg();
+  void bad_data(Attachment& attachment, const Error& error);
+  bool may_share_frames() const;
+
+  NodeContext& node_;
+  const LocalCore& local_;
+  ReplicatorOwner& owner_;
+  std::map<AttachmentId, Attachment> attachments_;
+  AttachmentId next_id_ = 1;
+  Bitfield in_flight_;  // asked, or arrived and not verified yet
+  std::optional<AttachmentId> upgrading_;  // who was asked for a longer tree
+  std::unique_ptr<Reorg> reorg_;           // between its steps
+  std::optional<Fork> reorg_fork_;         // being followed now
+  BlockRange reorg_candidates_;
+  bool reorg_waits_ = false;  // a step was asked or is being worked on
+  bool met_peer_ = false;
+};
+
+}  // namespace sheaf

@@ -1,0 +1,230 @@
+#include "engine/node/node_impl.hpp"
+
+#include <algorithm>
+
+#include "net/dialer.hpp"
+#include "protocol/crypto.hpp"
+#include "protocol/signables.hpp"
+#include "sheaf/net/error.hpp"
+#include "sheaf/net/offload.hpp"
+#include "sheaf/storage/error.hpp"
+
+namespace sheaf {
+namespace {
+
+// How long after a failed write the store is tried again, and how long at most between tries.
+constexpr Duration reopen_first = std::chrono::milliseconds(500);
+constexpr Duration reopen_most = std::chrono::seconds(10);
+
+// The remote's name without its port: those of one host count together.
+std::string host_of(const std::string& remote) { return remote.substr(0, remote.rfind(':')); }
+
+}  // namespace
+
+Node::Impl::Impl(Environment environment_, NodeOptions options_, Backend& root_,
+                 std::unique_ptr<Backend> owned)
+    : environment(environment_),
+      options(std::move(options_)),
+      strand(boost::asio::make_strand(environment.executor)),
+      owned_root(std::move(owned)),
+      root(root_),
+      table(root, root, environment.boot_id),
+      slabs(options.limits),
+      admission(options.limits, *environment.timers),
+      own_dialer(environment.dialer ? nullptr : std::make_unique<TcpDialer>(strand, *environment.timers)),
+      dialer(environment.dialer ? environment.dialer : own_dialer.get()),
+      tasks(strand),
+      connections(strand),
+      context{.strand = strand,
+              .timers = *environment.timers,
+              .pool = *environment.pool,
+              .random = *environment.random,
+              .limits = options.limits,
+              .tasks = tasks,
+              .slabs = slabs,
+              .root = root,
+              .table = table,
+              .hooks = *this,
+              .sparse = options.sparse,
+              .power_safe = options.durability == Durability::power},
+      cores(context),
+      events(NodeEvent{NodeEvent::Kind::gap, {}, {}, {}, {}}) {}
+
+boost::asio::awaitable<Result<void>> Node::Impl::start() {
+  Seed fresh;
+  environment.random->fill(fresh.bytes());
+  auto read = [this, &fresh]() -> Result<Seed> {
+    if (auto opened = table.open(); !opened) return opened.error();
+    auto known = table.identity();
+    if (!known) return known.error();
+    if (*known) return **known;
+    if (auto kept = table.set_identity(fresh); !kept) return kept.error();
+    return fresh;
+  };
+  auto seed = co_await offload(*environment.pool, read);
+  if (!seed) co_return seed.error();
+  identity = crypto::key_pair(*seed);
+  co_return co_await cores.load();
+}
+
+bool Node::Impl::admits(const PublicKey& remote) const {
+  return options.allow_peers.empty() || std::ranges::find(options.allow_peers, remote) != options.allow_peers.end();
+}
+
+void Node::Impl::session_began(Session& session) { sessions.push_back(&session); }
+
+void Node::Impl::session_secured(Session& session) {
+  events.push({NodeEvent::Kind::session_started, session.remote(), session.remote_key(), {}, {}});
+}
+
+void Node::Impl::session_over(Session& session, const SessionSummary& summary) {
+  sessions.remove(&session);
+  events.push({NodeEvent::Kind::session_ended, session.remote(), summary.remote_key, {}, summary});
+}
+
+void Node::Impl::core_frozen(const CoreKey& key) {
+  events.push({NodeEvent::Kind::core_frozen, {}, {}, key, {}});
+  if (!closed) tasks.spawn(save_frozen(discovery_key(key)));
+}
+
+boost::asio::awaitable<void> Node::Impl::save_frozen(DiscoveryKey key) {
+  if (OpenCore* core = cores.find(key)) co_await cores.save(*core);
+}
+
+void Node::Impl::store_failed(Error) {
+  if (reopening || closed) return;
+  reopening = true;
+  tasks.spawn(reopen_store());
+}
+
+// A failed write has poisoned the store. It is closed and opened again, more and more rarely while that fails
+// (a full disk refuses it), and the cores read what they really hold.
+boost::asio::awaitable<void> Node::Impl::reopen_store() {
+  Duration pause = reopen_first;
+  while (!closed) {
+    if (!co_await context.timers.sleep_until(context.timers.now() + pause)) break;
+    auto reopen = [this] { return root.reopen(); };
+    auto reopened = co_await offload(context.pool, reopen);
+    if (reopened && co_await cores.reload()) break;
+    pause = std::min(pause * 2, reopen_most);
+  }
+  reopening = false;
+}
+
+boost::asio::awaitable<Result<Address>> Node::Impl::listen(Address address) {
+  if (closed) co_return EngineErrc::closed;
+  auto listener = co_await TcpListener::listen(address, context.timers, admission);
+  if (!listener) co_return listener.error();
+  const Address local = (*listener)->local();
+  listeners.push_back(std::move(*listener));
+  connections.spawn(accept_loop(*listeners.back()));
+  co_return local;
+}
+
+boost::asio::awaitable<void> Node::Impl::accept_loop(Listener& listener) {
+  for (;;) {
+    auto stream = co_await listener.accept();
+    if (!stream) co_return;
+    connections.spawn(serve(std::move(*stream)));
+  }
+}
+
+boost::asio::awaitable<void> Node::Impl::serve(std::unique_ptr<ByteStream> stream) {
+  co_await replicate(std::move(stream), false, Until::ended);
+}
+
+boost::asio::awaitable<Result<SessionSummary>> Node::Impl::replicate(std::unique_ptr<ByteStream> stream,
+                                                                     bool initiator, Until until) {
+  if (closed) co_return EngineErrc::closed;
+  ByteStream& raw = *stream;
+  Session* self = nullptr;
+  std::optional<Admission::HalfOpen> half_open;
+  if (!initiator) half_open.emplace(admission.half_open(host_of(raw.remote()), raw));
+  Session::Options session_options;
+  session_options.role = initiator ? Role::initiator : Role::responder;
+  session_options.identity = identity;
+  session_options.admits = [this](const PublicKey& remote) { return admits(remote); };
+  session_options.until = until;
+  session_options.secured = [this, &self, &half_open] {
+    half_open.reset();
+    session_secured(*self);
+  };
+  Session session(context, cores, std::move(stream), std::move(session_options));
+  self = &session;
+  session_began(session);
+  SessionSummary summary = co_await session.run();
+  half_open.reset();
+  session_over(session, summary);
+  co_return summary;
+}
+
+boost::asio::awaitable<Result<SessionSummary>> Node::Impl::connect(Address address, Until until) {
+  if (closed) co_return EngineErrc::closed;
+  Link link(context, cores, *dialer, *this, std::move(address), identity,
+            [this](const PublicKey& remote) { return admits(remote); });
+  co_return co_await link.run(until);
+}
+
+void Node::Impl::offer(OpenCore& core) {
+  for (Session* session : sessions) session->share(core);
+}
+
+boost::asio::awaitable<Result<OpenCore*>> Node::Impl::create_core(std::string name) {
+  if (closed) co_return EngineErrc::closed;
+  Seed seed;
+  environment.random->fill(seed.bytes());
+  auto core = co_await cores.create(std::move(name), seed);
+  if (core) offer(**core);
+  co_return core;
+}
+
+boost::asio::awaitable<Result<OpenCore*>> Node::Impl::follow(CoreKey key, FollowOptions follow) {
+  if (closed) co_return EngineErrc::closed;
+  auto core = co_await cores.follow(key, std::move(follow.encryption_key), follow.is_private);
+  if (core) offer(**core);
+  co_return core;
+}
+
+boost::asio::awaitable<Result<void>> Node::Impl::forget(CoreKey key, bool own_too) {
+  if (closed) co_return EngineErrc::closed;
+  auto core = co_await cores.open(discovery_key(key));
+  if (!core) co_return core.error();
+  if ((*core)->writable() && !own_too) co_return EngineErrc::refused;
+  for (Session* session : sessions) session->unshare(**core);
+  co_return co_await cores.forget(discovery_key(key));
+}
+
+boost::asio::awaitable<Result<std::vector<CoreInfo>>> Node::Impl::list_cores() {
+  if (closed) co_return EngineErrc::closed;
+  std::vector<CoreInfo> out;
+  for (const DiscoveryKey& key : cores.known()) {
+    auto core = co_await cores.open(key);
+    if (!core) co_return core.error();
+    out.push_back((*core)->info());
+  }
+  std::ranges::sort(out, {}, &CoreInfo::key);
+  co_return out;
+}
+
+boost::asio::awaitable<Result<void>> Node::Impl::sync() {
+  auto sync_root = [this] { return root.sync(); };
+  co_return co_await offload(context.pool, sync_root);
+}
+
+boost::asio::awaitable<void> Node::Impl::close() {
+  if (closed) co_return;
+  closed = true;
+  for (auto& listener : listeners) listener->close();
+  for (Session* session : std::list<Session*>(sessions)) session->close();
+  connections.cancel();
+  co_await connections.join();
+  cores.close();
+  tasks.cancel();
+  co_await tasks.join();
+  if (!root.poisoned() && co_await sync()) co_await cores.mark_synced();
+  events.close();
+  auto close_root = [this] { return owned_root ? owned_root->close() : Result<void>(); };
+  co_await offload(context.pool, close_root);
+}
+
+}  // namespace sheaf

@@ -1,0 +1,79 @@
+// What stands behind Node: the parts of a running node, their order of birth, and the hop onto its strand.
+#pragma once
+
+#include <boost/asio/strand.hpp>
+#include <list>
+
+#include "engine/core/core_registry.hpp"
+#include "engine/core/event_queue.hpp"
+#include "engine/session/link.hpp"
+#include "net/admission.hpp"
+#include "net/listener.hpp"
+#include "sheaf/engine/node.hpp"
+
+namespace sheaf {
+
+struct Node::Impl final : public SessionWatcher, public NodeHooks {
+  Impl(Environment environment, NodeOptions options, Backend& root, std::unique_ptr<Backend> owned_root);
+
+  boost::asio::awaitable<Result<void>> start();
+  boost::asio::awaitable<void> close();
+
+  // -- SessionWatcher and NodeHooks.
+  void session_began(Session& session) override;
+  void session_secured(Session& session) override;
+  void session_over(Session& session, const SessionSummary& summary) override;
+  void store_failed(Error error) override;
+  void core_frozen(const CoreKey& key) override;
+
+  bool admits(const PublicKey& remote) const;
+  boost::asio::awaitable<Result<Address>> listen(Address address);
+  boost::asio::awaitable<void> accept_loop(Listener& listener);
+  boost::asio::awaitable<void> serve(std::unique_ptr<ByteStream> stream);
+  boost::asio::awaitable<Result<SessionSummary>> connect(Address address, Until until);
+  boost::asio::awaitable<Result<SessionSummary>> replicate(std::unique_ptr<ByteStream> stream, bool initiator,
+                                                           Until until);
+  boost::asio::awaitable<Result<OpenCore*>> create_core(std::string name);
+  boost::asio::awaitable<Result<OpenCore*>> follow(CoreKey key, FollowOptions follow);
+  boost::asio::awaitable<Result<void>> forget(CoreKey key, bool own_too);
+  boost::asio::awaitable<Result<std::vector<CoreInfo>>> list_cores();
+  boost::asio::awaitable<Result<void>> sync();
+  boost::asio::awaitable<void> reopen_store();
+  boost::asio::awaitable<void> save_frozen(DiscoveryKey key);
+  // Shares a core that has just come to be known with every session under way.
+  void offer(OpenCore& core);
+
+  Environment environment;
+  NodeOptions options;
+  boost::asio::any_io_executor strand;
+  std::unique_ptr<Backend> owned_root;
+  Backend& root;
+  CoreTable table;
+  KeyPair identity;
+  SlabPool slabs;
+  Admission admission;
+  std::unique_ptr<Dialer> own_dialer;
+  Dialer* dialer;
+  TaskGroup tasks;       // work of cores
+  TaskGroup connections;  // listeners, sessions, links
+  NodeContext context;
+  CoreRegistry cores;
+  EventQueue<NodeEvent> events;
+  std::list<Session*> sessions;
+  std::list<std::unique_ptr<Listener>> listeners;
+  bool reopening = false;
+  bool closed = false;
+};
+
+struct Core::Impl {
+  Node::Impl* node;
+  DiscoveryKey discovery_key;
+  CoreKey key;
+};
+
+struct CoreEvents::Impl {
+  Node::Impl* node;
+  std::shared_ptr<OpenCore::Events> queue;
+};
+
+}  // namespace sheaf

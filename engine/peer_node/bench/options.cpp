@@ -1,0 +1,140 @@
+#include "engine/peer_node/bench/options.hpp"
+
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "engine/peer_node/usage.hpp"
+#include "sheaf/protocol/key_text.hpp"
+
+namespace sheaf::peer_node {
+namespace {
+
+using Built = std::vector<std::pair<CLI::App*, std::function<Action(const Surroundings&)>>>;
+
+// One set of fields for all verbs: each takes the positionals that it names.
+struct Raw {
+  std::string folder, key, transport = "tcp", store = "disk";
+  std::uint64_t blocks = 0, bytes = 0, gets = 0, samples = 0, interval = 5, batch = 1;
+  std::uint16_t port = 0;
+  bool live = false;
+};
+using RawPtr = std::shared_ptr<Raw>;
+
+CoreKey key_of(const Raw& raw) {
+  const auto key = key_from_text<CoreKey>(raw.key);
+  if (!key) throw WrongUsage("not a key: " + raw.key);
+  return *key;
+}
+
+class Verbs {
+ public:
+  explicit Verbs(CLI::App& app) : raw_(std::make_shared<Raw>()) {
+    bench_ = app.add_subcommand("bench", "Measure, one process a side");
+    bench_->require_subcommand(1);
+    bench_->footer("Example:\n  sheaf bench replicate --blocks 10000 --size 65536 --json");
+    bench_->add_option("--store", raw_->store, "Where the blocks are kept (default: disk)")
+        ->type_name("disk|memory")
+        ->check(CLI::IsMember({"disk", "memory"}));
+  }
+
+  // `positionals` in the contract's order, each by its name there.
+  template <class Make>
+  void add(const std::string& name, const std::string& what, const std::string& example,
+           const std::vector<std::string>& positionals, Make make) {
+    CLI::App* verb = bench_->add_subcommand(name, what);
+    verb->footer("Example:\n  sheaf bench " + example);
+    for (const auto& positional : positionals) option(*verb, positional)->required();
+    built_.emplace_back(verb, [raw = raw_, make](const Surroundings& around) -> Action {
+      return BenchCommand{make(*raw, around), raw->store == "memory"};
+    });
+  }
+
+  CLI::App* last() { return built_.back().first; }
+  Raw& raw() { return *raw_; }
+  Built take() { return std::move(built_); }
+
+ private:
+  CLI::Option* option(CLI::App& verb, const std::string& name) {
+    if (name == "dir") return verb.add_option("DIR", raw_->folder, "This side's own storage");
+    if (name == "key") return verb.add_option("KEY", raw_->key, "The served core's key");
+    if (name == "port") return verb.add_option("PORT", raw_->port, "On 127.0.0.1");
+    if (name == "count") return verb.add_option("COUNT", raw_->blocks, "How many blocks");
+    if (name == "size") return verb.add_option("SIZE", raw_->bytes, "Bytes of a block");
+    if (name == "gets") return verb.add_option("GETS", raw_->gets, "How many blocks to get");
+    if (name == "samples") return verb.add_option("SAMPLES", raw_->samples, "How many blocks to time");
+    if (name == "interval") return verb.add_option("INTERVAL_MS", raw_->interval, "Between two blocks");
+    return verb.add_option("BATCH", raw_->batch, "Blocks an append");
+  }
+
+  RawPtr raw_;
+  CLI::App* bench_;
+  Built built_;
+};
+
+}  // namespace
+
+Built bench_grammar(CLI::App& app) {
+  Verbs verbs(app);
+  verbs.add("serve-core", "Serve a core of random blocks", "serve-core a 10000 65536 4900",
+            {"dir", "count", "size", "port"}, [](const Raw& raw, const Surroundings& around) -> BenchVerb {
+              return BenchServeCore{around.resolve(raw.folder), raw.blocks, raw.bytes, raw.port};
+            });
+  verbs.add("fetch-core", "Fetch all of it; COUNT 0: as many blocks as there are",
+            "fetch-core b $KEY 4900 10000", {"dir", "key", "port", "count"},
+            [](const Raw& raw, const Surroundings& around) -> BenchVerb {
+              return BenchFetchCore{around.resolve(raw.folder), key_of(raw), raw.port, raw.blocks};
+            });
+  verbs.add(
+      "fetch-sparse", "Get single blocks far apart, one after another", "fetch-sparse b $KEY 4900 10000 1000",
+      {"dir", "key", "port", "count", "gets"}, [](const Raw& raw, const Surroundings& around) -> BenchVerb {
+        if (raw.blocks == 0) throw WrongUsage("COUNT is 0: there is nothing to get");
+        return BenchFetchSparse{around.resolve(raw.folder), key_of(raw), raw.port, raw.blocks, raw.gets};
+      });
+  verbs.add("serve-live", "Append a stamped block each interval", "serve-live a 500 5 4900",
+            {"dir", "samples", "interval", "port"},
+            [](const Raw& raw, const Surroundings& around) -> BenchVerb {
+              return BenchServeLive{around.resolve(raw.folder), raw.samples, raw.interval, raw.port};
+            });
+  verbs.add("fetch-live", "Tell how old stamped blocks are on arrival", "fetch-live b $KEY 500 4900",
+            {"dir", "key", "samples", "port"}, [](const Raw& raw, const Surroundings& around) -> BenchVerb {
+              return BenchFetchLive{around.resolve(raw.folder), key_of(raw), raw.samples, raw.port};
+            });
+  verbs.add("local-append", "Append random blocks to a core of one's own", "local-append a 100000 100 256",
+            {"dir", "count", "size", "batch"}, [](const Raw& raw, const Surroundings& around) -> BenchVerb {
+              if (raw.batch == 0) throw WrongUsage("BATCH is 0");
+              return BenchLocalAppend{around.resolve(raw.folder), raw.blocks, raw.bytes, raw.batch};
+            });
+  verbs.add("replicate", "Run both ends on this machine and print a table",
+            "replicate --blocks 10000 --size 65536 --json", {},
+            [](const Raw& raw, const Surroundings&) -> BenchVerb {
+              BenchReplicate replicate;
+              replicate.blocks = raw.blocks;
+              replicate.block_bytes = raw.bytes;
+              replicate.transport = raw.transport == "memory" ? BenchReplicate::Transport::memory
+                                                              : BenchReplicate::Transport::tcp;
+              replicate.store =
+                  raw.store == "memory" ? BenchReplicate::Store::memory : BenchReplicate::Store::disk;
+              replicate.live = raw.live;
+              replicate.interval_ms = raw.interval;
+              return replicate;
+            });
+  CLI::App* replicate = verbs.last();
+  replicate->add_option("--blocks", verbs.raw().blocks, "How many blocks")
+      ->required()
+      ->check(CLI::PositiveNumber);
+  replicate->add_option("--size", verbs.raw().bytes, "Bytes of a block (with --live always 64)")
+      ->type_name("BYTES");
+  replicate
+      ->add_option("--transport", verbs.raw().transport,
+                   "Two processes over TCP, or one over a pipe in memory (default: tcp)")
+      ->type_name("tcp|memory")
+      ->check(CLI::IsMember({"tcp", "memory"}));
+  replicate->add_flag("--live", verbs.raw().live, "Append one block each interval, and time its arrival");
+  replicate->add_option("--interval", verbs.raw().interval, "Between the blocks of --live (default: 5)")
+      ->type_name("MS");
+  return verbs.take();
+}
+
+}  // namespace sheaf::peer_node

@@ -1,0 +1,23 @@
+// The verbs of the measuring contract: serve-core, fetch-core, fetch-sparse, serve-live, fetch-live,
+// local-append. One JSON object a line on stdout, then idle until stdin ends.
+#pragma once
+
+#include "engine/peer_node/bench/run.hpp"
+#include "engine/peer_node/exit_code.hpp"
+
+namespace sheaf::peer_node {
+
+struct BenchContext {
+  const Environment& environment;
+  Io& io;
+  bool in_memory;
+};
+
+boost::asio::awaitable<Outcome> run(BenchContext context, const BenchServeCore& verb);
+boost::asio::awaitable<Outcome> run(BenchContext context, const BenchFetchCore& verb);
+boost::asio::awaitable<Outcome> run(BenchContext context, const BenchFetchSparse& verb);
+boost::asio::awaitable<Outcome> run(BenchContext context, const BenchServeLive& verb);
+boost::asio::awaitable<Outcome> run(BenchContext context, const BenchFetchLive& verb);
+boost::asio::awaitable<Outcome> run(BenchContext context, const BenchLocalAppend& verb);
+
+}  // namespace sheaf::peer_node

@@ -1,0 +1,29 @@
+#include "engine/peer_node/command.hpp"
+
+namespace sheaf::peer_node {
+namespace {
+
+struct Traits {
+  CommandTraits operator()(const InfoCommand&) const { return {}; }
+  CommandTraits operator()(const AddCommand&) const { return {.makes_store = true}; }
+  CommandTraits operator()(const ForgetCommand&) const { return {}; }
+  CommandTraits operator()(const DownloadCommand&) const { return {.replicates = true}; }
+  CommandTraits operator()(const ServeCommand& serve) const {
+    return {.makes_store = true, .endless = true, .replicates = true, .sparse = serve.sparse};
+  }
+  CommandTraits operator()(const ConnectCommand& connect) const {
+    return {.makes_store = true, .endless = connect.live, .replicates = true, .sparse = connect.sparse};
+  }
+  CommandTraits operator()(const CoreCreateCommand&) const { return {.makes_store = true}; }
+  CommandTraits operator()(const CoreAppendCommand&) const { return {}; }
+  CommandTraits operator()(const CoreGetCommand&) const { return {}; }
+  CommandTraits operator()(const CoreInfoCommand&) const { return {}; }
+  CommandTraits operator()(const CoreTruncateCommand&) const { return {}; }
+  CommandTraits operator()(const BenchCommand&) const { return {}; }
+};
+
+}  // namespace
+
+CommandTraits traits_of(const Action& action) { return std::visit(Traits{}, action); }
+
+}  // namespace sheaf::peer_node

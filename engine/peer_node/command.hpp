@@ -1,0 +1,169 @@
+// One call of `sheaf`, understood: what to do, and how to say what came of it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "sheaf/net/address.hpp"
+#include "sheaf/protocol/key.hpp"
+#include "sheaf/protocol/units.hpp"
+
+namespace sheaf::peer_node {
+
+struct GlobalOptions {
+  std::filesystem::path folder;                 // absolute
+  std::optional<std::filesystem::path> config;  // absolute; nothing: sheaf.toml in the folder, if it is there
+  bool json = false;
+  std::optional<std::chrono::nanoseconds> timeout = std::chrono::seconds(30);  // nothing: wait for ever
+  int verbosity = 0;  // -1: quiet; 1 and 2: more log lines
+
+  bool operator==(const GlobalOptions&) const = default;
+};
+
+// A core as its user names it: a key, or a name given when it was created here.
+using CoreRef = std::variant<CoreKey, std::string>;
+
+struct InfoCommand {
+  bool operator==(const InfoCommand&) const = default;
+};
+struct AddCommand {
+  CoreKey key;
+  std::optional<std::string> encryption_key_file;  // "-": stdin
+  bool is_private = false;
+  bool operator==(const AddCommand&) const = default;
+};
+struct ForgetCommand {
+  CoreRef core;
+  bool yes = false;  // an own core too, without asking
+  bool operator==(const ForgetCommand&) const = default;
+};
+struct DownloadCommand {
+  std::optional<CoreRef> core;  // nothing: all of them
+  std::optional<Address> peer;
+  bool operator==(const DownloadCommand&) const = default;
+};
+struct ServeCommand {
+  std::vector<Address> listen;  // empty: what the config says
+  std::vector<Address> peers;
+  bool sparse = false;
+  bool operator==(const ServeCommand&) const = default;
+};
+struct ConnectCommand {
+  std::vector<Address> peers;
+  bool live = false;
+  bool sparse = false;
+  bool operator==(const ConnectCommand&) const = default;
+};
+struct CoreCreateCommand {
+  std::string name;
+  bool operator==(const CoreCreateCommand&) const = default;
+};
+struct CoreAppendCommand {
+  CoreRef core;
+  bool lines = false;
+  bool operator==(const CoreAppendCommand&) const = default;
+};
+struct CoreGetCommand {
+  CoreRef core;
+  BlockIndex index;
+  std::optional<Address> peer;
+  bool operator==(const CoreGetCommand&) const = default;
+};
+struct CoreInfoCommand {
+  CoreRef core;
+  bool operator==(const CoreInfoCommand&) const = default;
+};
+struct CoreTruncateCommand {
+  CoreRef core;
+  Length length;
+  bool operator==(const CoreTruncateCommand&) const = default;
+};
+
+// The verbs of the measuring contract, one process a side.
+struct BenchServeCore {
+  std::filesystem::path folder;
+  std::uint64_t blocks = 0;
+  std::uint64_t block_bytes = 0;
+  std::uint16_t port = 0;
+  bool operator==(const BenchServeCore&) const = default;
+};
+struct BenchFetchCore {
+  std::filesystem::path folder;
+  CoreKey key;
+  std::uint16_t port = 0;
+  std::uint64_t blocks = 0;  // 0: as many as the other side has
+  bool operator==(const BenchFetchCore&) const = default;
+};
+struct BenchFetchSparse {
+  std::filesystem::path folder;
+  CoreKey key;
+  std::uint16_t port = 0;
+  std::uint64_t blocks = 0;
+  std::uint64_t gets = 0;
+  bool operator==(const BenchFetchSparse&) const = default;
+};
+struct BenchServeLive {
+  std::filesystem::path folder;
+  std::uint64_t samples = 0;
+  std::uint64_t interval_ms = 0;
+  std::uint16_t port = 0;
+  bool operator==(const BenchServeLive&) const = default;
+};
+struct BenchFetchLive {
+  std::filesystem::path folder;
+  CoreKey key;
+  std::uint64_t samples = 0;
+  std::uint16_t port = 0;
+  bool operator==(const BenchFetchLive&) const = default;
+};
+struct BenchLocalAppend {
+  std::filesystem::path folder;
+  std::uint64_t blocks = 0;
+  std::uint64_t block_bytes = 0;
+  std::uint64_t batch = 1;
+  bool operator==(const BenchLocalAppend&) const = default;
+};
+struct BenchReplicate {
+  enum class Transport { tcp, memory };
+  enum class Store { disk, memory };
+  std::uint64_t blocks = 0;
+  std::uint64_t block_bytes = 0;
+  Transport transport = Transport::tcp;
+  Store store = Store::disk;
+  bool live = false;
+  std::uint64_t interval_ms = 5;  // between the blocks of --live
+  bool operator==(const BenchReplicate&) const = default;
+};
+using BenchVerb = std::variant<BenchServeCore, BenchFetchCore, BenchFetchSparse, BenchServeLive,
+                               BenchFetchLive, BenchLocalAppend, BenchReplicate>;
+struct BenchCommand {
+  BenchVerb verb;
+  bool in_memory = false;  // the store of a verb: given up with the process
+  bool operator==(const BenchCommand&) const = default;
+};
+
+using Action = std::variant<InfoCommand, AddCommand, ForgetCommand, DownloadCommand, ServeCommand,
+                            ConnectCommand, CoreCreateCommand, CoreAppendCommand, CoreGetCommand,
+                            CoreInfoCommand, CoreTruncateCommand, BenchCommand>;
+
+struct Command {
+  GlobalOptions global;
+  Action action;
+  bool operator==(const Command&) const = default;
+};
+
+// What the process around a command needs to know of it.
+struct CommandTraits {
+  bool makes_store = false;  // a folder without a store gets one
+  bool endless = false;      // ends by a signal, and then with 0
+  bool replicates = false;   // sessions are its whole work: it can be begun again elsewhere at any moment
+  bool sparse = true;        // fetches only what it asks for
+};
+CommandTraits traits_of(const Action& action);
+
+}  // namespace sheaf::peer_node

@@ -1,0 +1,18 @@
+#include "engine/peer_node/commands/context.hpp"
+
+#include "engine/peer_node/options.hpp"
+
+namespace sheaf::peer_node {
+
+boost::asio::awaitable<Result<Core>> find_core(Node& node, const CoreRef& ref) {
+  if (const auto* key = std::get_if<CoreKey>(&ref)) co_return co_await node.core(*key);
+  co_return co_await node.core(std::get<std::string>(ref));
+}
+
+Outcome no_such_core(const Error& error, const CoreRef& ref) {
+  if (error != make_error_code(EngineErrc::not_found)) return failed(error, to_string(ref));
+  const char* hint = std::holds_alternative<CoreKey>(ref) ? "; follow it with: sheaf add KEY --core" : "";
+  return failed(exit_code::not_found, "no core " + to_string(ref) + " in this folder" + hint);
+}
+
+}  // namespace sheaf::peer_node

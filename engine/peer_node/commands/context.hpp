@@ -1,0 +1,34 @@
+// What every command works with: the open node and what the process around it knows.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include <boost/asio/awaitable.hpp>
+
+#include "engine/peer_node/command.hpp"
+#include "engine/peer_node/config.hpp"
+#include "engine/peer_node/exit_code.hpp"
+#include "engine/peer_node/io.hpp"
+#include "sheaf/engine/node.hpp"
+#include "sheaf/net/timers.hpp"
+
+namespace sheaf::peer_node {
+
+struct CommandContext {
+  Node& node;
+  Timers& timers;
+  const GlobalOptions& global;
+  const Config& config;                   // the one of the folder, for this call
+  const std::uint64_t& sessions_started;  // by the node, since it was opened
+  bool node_is_sparse = false;
+  bool allows_anyone = true;  // no allow_peers was given when the node was opened
+};
+
+// By key or name; EngineErrc::not_found.
+boost::asio::awaitable<Result<Core>> find_core(Node& node, const CoreRef& ref);
+
+// As find_core(), with the reason for the user: which core, and how it would come here.
+Outcome no_such_core(const Error& error, const CoreRef& ref);
+
+}  // namespace sheaf::peer_node

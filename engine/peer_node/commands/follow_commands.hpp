@@ -1,0 +1,12 @@
+// sheaf add, forget, download.
+#pragma once
+
+#include "engine/peer_node/commands/context.hpp"
+
+namespace sheaf::peer_node {
+
+boost::asio::awaitable<Outcome> run(CommandContext& context, const AddCommand& command, Io& io);
+boost::asio::awaitable<Outcome> run(CommandContext& context, const ForgetCommand& command, Io& io);
+boost::asio::awaitable<Outcome> run(CommandContext& context, const DownloadCommand& command, Io& io);
+
+}  // namespace sheaf::peer_node

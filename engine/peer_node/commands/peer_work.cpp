@@ -1,0 +1,105 @@
+#include "engine/peer_node/commands/peer_work.hpp"
+
+#include <algorithm>
+
+#include "engine/peer_node/tasks.hpp"
+
+namespace sheaf::peer_node {
+namespace {
+
+namespace asio = boost::asio;
+
+// The node tells of a core's channels only when asked, so it is asked now and then.
+constexpr Duration look_again = std::chrono::milliseconds(10);
+
+asio::awaitable<Result<void>> until_channel(CommandContext& context, Core& core) {
+  for (;;) {
+    const auto info = co_await core.info();
+    if (!info) co_return info.error();
+    if (info->peers > 0) co_return Result<void>{};
+    if (auto slept = co_await context.timers.sleep_until(context.timers.now() + look_again); !slept)
+      co_return slept.error();
+  }
+}
+
+// Ends with timed_out once no block has arrived for --timeout.
+asio::awaitable<Result<void>> watch_progress(CommandContext& context, Core& core) {
+  std::uint64_t seen = 0;
+  Instant since = context.timers.now();
+  for (;;) {
+    const Duration pause = context.global.timeout
+                               ? std::min<Duration>(*context.global.timeout / 4, std::chrono::seconds(1))
+                               : std::chrono::seconds(1);
+    if (auto slept = co_await context.timers.sleep_until(context.timers.now() + pause); !slept)
+      co_return slept.error();
+    const auto info = co_await core.info();
+    if (!info) co_return info.error();
+    if (info->local.value != seen) {
+      seen = info->local.value;
+      since = context.timers.now();
+    } else if (context.global.timeout && context.timers.now() - since >= *context.global.timeout) {
+      co_return NetErrc::timed_out;
+    }
+  }
+}
+
+// Ends with timed_out when --timeout passes without a session; else it goes on for ever.
+asio::awaitable<Result<void>> watch_for_session(CommandContext& context) {
+  const std::uint64_t before = context.sessions_started;
+  Signal never;
+  if (context.global.timeout) {
+    if (auto slept = co_await context.timers.sleep_until(context.timers.now() + *context.global.timeout);
+        !slept)
+      co_return slept.error();
+    if (context.sessions_started == before) co_return NetErrc::timed_out;
+  }
+  co_return co_await never.wait();
+}
+
+}  // namespace
+
+asio::awaitable<Result<SessionSummary>> connect_in_time(CommandContext& context, const Address& peer,
+                                                        Until until) {
+  auto both = co_await until_one_ends(context.node.connect(peer, until), watch_for_session(context));
+  if (!both.a_first && both.a.has_error() && both.b.has_error()) co_return both.b.error();
+  co_return std::move(both.a);
+}
+
+Outcome outcome_of(const Result<SessionSummary>& ended, const Address& peer) {
+  const std::string name = to_string(peer);
+  if (!ended) {
+    if (ended.error() == make_error_code(NetErrc::timed_out))
+      return failed(exit_code::no_peer, name + ": no session within the time of --timeout");
+    return failed(ended.error(), name);
+  }
+  if (ended->complete) return {};
+  return failed(exit_code_of(ended->reason),
+                name + ": ended before everything was here: " + std::string(to_string(ended->reason)));
+}
+
+asio::awaitable<Outcome> with_peer(CommandContext& context, const std::optional<Address>& peer,
+                                   asio::awaitable<Outcome> work) {
+  if (!peer) co_return co_await std::move(work);
+  auto both = co_await until_one_ends(std::move(work), connect_in_time(context, *peer, Until::ended));
+  if (both.a_first) co_return std::move(both.a);
+  // The peer may have gone right after it gave us the last of what we wanted.
+  if (both.a.code == exit_code::done) co_return std::move(both.a);
+  Outcome outcome = outcome_of(both.b, *peer);
+  if (outcome.code == exit_code::done)
+    outcome = failed(exit_code::no_peer, to_string(*peer) + ": went away too early");
+  co_return outcome;
+}
+
+asio::awaitable<Result<void>> wait_for_channel(CommandContext& context, Core& core) {
+  co_return co_await within(context.timers, context.global.timeout, until_channel(context, core));
+}
+
+asio::awaitable<Result<void>> download_all(CommandContext& context, Core& core) {
+  const auto length = co_await within(context.timers, context.global.timeout, core.update());
+  if (!length) co_return length.error();
+  auto both = co_await until_one_ends(core.download({{0}, end_of(*length)}), watch_progress(context, core));
+  if (!both.a_first && both.a.has_error() && both.b.has_error()) co_return both.b.error();
+  co_return both.a;
+}
+
+}  // namespace sheaf::peer_node

@@ -1,0 +1,29 @@
+// Work that needs a peer: on one that was named for it, or on those that the node has anyway.
+#pragma once
+
+#include <optional>
+
+#include "engine/peer_node/commands/context.hpp"
+
+namespace sheaf::peer_node {
+
+// Runs `work` while a session with `peer` lasts; with no peer, just runs it. When the session does not come
+// about or ends before the work does, the work is cancelled and the session's ending is the outcome.
+boost::asio::awaitable<Outcome> with_peer(CommandContext& context, const std::optional<Address>& peer,
+                                          boost::asio::awaitable<Outcome> work);
+
+// Ends once a session has an open channel for the core, NetErrc::timed_out after --timeout.
+boost::asio::awaitable<Result<void>> wait_for_channel(CommandContext& context, Core& core);
+
+// Learns the core's length from its peers, and fetches every block of it. NetErrc::timed_out when for
+// --timeout nothing arrived.
+boost::asio::awaitable<Result<void>> download_all(CommandContext& context, Core& core);
+
+// Dials, and replicates as Node::connect does; NetErrc::timed_out when there is no session after --timeout.
+boost::asio::awaitable<Result<SessionSummary>> connect_in_time(CommandContext& context, const Address& peer,
+                                                               Until until);
+
+// What a session that ended comes to for the shell.
+Outcome outcome_of(const Result<SessionSummary>& ended, const Address& peer);
+
+}  // namespace sheaf::peer_node

@@ -1,0 +1,52 @@
+// sheaf.toml: what a folder's owner settles once instead of saying it with every command.
+//
+// Known here: [node] listen, peers; [bundle] allow_peers; every name of [limits] (sheaf/protocol/limits.hpp),
+// a number, or for bytes also a text like "64 KiB"; [log] level; [storage] durability. The keys of later
+// versions are refused by name unless they ask for what this version does anyway (policy = "open",
+// announce = "all", an empty allow, max_archives, fallback = "small"), because a router or a quota that is
+// silently missing would be worse than an error.
+//
+// An environment variable SHEAF_SECTION_KEY (SHEAF_LOG_LEVEL, SHEAF_LIMITS_CONNECTIONS, ...) beats the file;
+// in it, the values of a list stand with spaces or commas between them.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "engine/peer_node/surroundings.hpp"
+#include "sheaf/engine/node.hpp"
+#include "sheaf/net/address.hpp"
+#include "sheaf/protocol/key.hpp"
+#include "sheaf/protocol/limits.hpp"
+
+namespace sheaf::peer_node {
+
+enum class LogLevel { error, warning, info, debug };
+
+struct Config {
+  std::vector<Address> listen;
+  std::vector<Address> peers;
+  std::vector<PublicKey> allow_peers;  // empty: anyone
+  Limits limits;
+  LogLevel log_level = LogLevel::info;
+  Durability durability = Durability::crash;
+};
+
+// What is wrong, as "FILE:LINE: key: why".
+class BadConfig : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// `text` is the content of `file`, whose name is only for messages. Throws BadConfig.
+Config parse_config(std::string_view text, const std::string& file, const Surroundings& around);
+
+// The file, or nothing but defaults and the environment when no file was named and the folder has none.
+// Throws BadConfig, also when a named file cannot be read or any is larger than a megabyte.
+Config load_config(const std::optional<std::filesystem::path>& named, const std::filesystem::path& folder,
+                   const Surroundings& around);
+
+}  // namespace sheaf::peer_node

@@ -1,0 +1,17 @@
+// DIR as it lies on disk, seen from outside the engine.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <sys/types.h>
+
+namespace sheaf::peer_node {
+
+// What is wrong with who may read DIR/root and DIR/keys, and how to mend it; empty when nothing is. A folder
+// that is not there is fine.
+std::string exposed_secrets(const std::filesystem::path& folder);
+
+// The process that has locked the folder's store, 0 if it cannot be told.
+pid_t pid_of_holder(const std::filesystem::path& folder);
+
+}  // namespace sheaf::peer_node

@@ -1,0 +1,159 @@
+#include "engine/peer_node/holder.hpp"
+
+#include "engine/peer_node/commands/run.hpp"
+#include "engine/peer_node/limits_table.hpp"
+#include "engine/peer_node/options.hpp"
+#include "engine/peer_node/tasks.hpp"
+
+namespace sheaf::peer_node {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// The level below which log lines are shown: a flag beats the configuration.
+LogLevel level_of(const GlobalOptions& global, const Config& config) {
+  if (global.verbosity < 0) return LogLevel::error;
+  return global.verbosity > 0 ? LogLevel::debug : config.log_level;
+}
+
+asio::awaitable<Result<void>> until_interrupted(Interrupts& interrupts, Stop& stop) {
+  while (interrupts.number == 0) {
+    if (auto waited = co_await interrupts.arrived.wait(); !waited) co_return waited.error();
+  }
+  stop = {Stop::Why::signal, interrupts.number};
+  co_return Result<void>{};
+}
+
+asio::awaitable<int> say_and_give(Io& io, const Said& said) {
+  if (said.code == exit_code::done) {
+    const auto written = co_await io.write(as_bytes(said.text));
+    co_return written ? said.code : exit_code_of(written.error());
+  }
+  co_await io.draw(said.text);
+  co_return said.code;
+}
+
+}  // namespace
+
+Holder::Holder(Environment environment, Command own, Config config, Io& io)
+    : environment_(std::move(environment)),
+      own_(std::move(own)),
+      config_(std::move(config)),
+      io_(io),
+      events_(environment_.executor) {}
+
+Holder::~Holder() = default;
+
+asio::awaitable<Result<void>> Holder::open() {
+  const CommandTraits traits = traits_of(own_.action);
+  NodeOptions options;
+  options.limits = config_.limits;
+  options.durability = config_.durability;
+  options.sparse = traits.sparse;
+  options.allow_peers = config_.allow_peers;
+  auto node = co_await Node::open(own_.global.folder, traits.makes_store, environment_, std::move(options));
+  if (!node) co_return node.error();
+  node_ = std::move(*node);
+  if (own_.global.verbosity > 1) {
+    std::string line = "sheaf: limits:";
+    for (const auto& entry : limit_entries())
+      line += " " + std::string(entry.name) + "=" + std::to_string(value_of(config_.limits, entry));
+    co_await io_.say(line);
+  }
+  events_.start(follow_events());
+  server_.emplace(environment_.executor, *environment_.timers, *this);
+  // Without it others only have to wait for the folder; a file system without sockets is no reason to stop.
+  if (auto started = server_->start(own_.global.folder); !started)
+    co_await io_.say("sheaf: note: " + (own_.global.folder / control_name).string() + ": " +
+                     started.error().message());
+  co_return Result<void>{};
+}
+
+CommandContext Holder::context_for(const GlobalOptions& global, const Config& config) {
+  return CommandContext{*node_,
+                        *environment_.timers,
+                        global,
+                        config,
+                        sessions_started_,
+                        traits_of(own_.action).sparse,
+                        config_.allow_peers.empty()};
+}
+
+asio::awaitable<int> Holder::run_own(Interrupts& interrupts) {
+  Stop stop;
+  CommandContext context = context_for(own_.global, config_);
+  const auto ended =
+      co_await until_one_ends(run_command(context, own_, io_, stop), until_interrupted(interrupts, stop));
+  interrupted_ = stop.why != Stop::Why::none;
+  co_return ended.a;
+}
+
+asio::awaitable<void> Holder::close() {
+  if (server_) co_await server_->finish(!interrupted_);
+  if (node_) co_await node_->close();
+  events_.cancel();
+  co_await events_.join();
+}
+
+CommandHost::Answer Holder::consider(const Handover& handover) {
+  const auto parsed = parse_arguments(handover.arguments, handover.around);
+  const auto* command = std::get_if<Command>(&parsed);
+  if (command == nullptr || !traits_of(command->action).replicates) return Answer::run;
+  // Sessions last, and a short command of ours shall not wait for them; nor would a node that was opened for
+  // something else fetch everything.
+  return traits_of(own_.action).replicates ? Answer::run_while : Answer::decline;
+}
+
+asio::awaitable<int> Holder::run(Handover handover, StandardDescriptors descriptors, const Stop& stop) {
+  Io io(std::move(descriptors), handover.around);
+  const auto parsed = parse_arguments(handover.arguments, handover.around);
+  if (const auto* said = std::get_if<Said>(&parsed)) co_return co_await say_and_give(io, *said);
+  const auto& command = std::get<Command>(parsed);
+  std::optional<Config> config;
+  std::string wrong;
+  try {
+    config = load_config(command.global.config, command.global.folder, handover.around);
+  } catch (const BadConfig& bad) {
+    wrong = bad.what();
+  }
+  if (!config) {
+    co_await io.say("sheaf: " + wrong);
+    co_return exit_code::failed;
+  }
+  CommandContext context = context_for(command.global, *config);
+  co_return co_await run_command(context, command, io, stop);
+}
+
+asio::awaitable<void> Holder::follow_events() {
+  for (;;) {
+    const auto event = co_await node_->next_event();
+    if (!event) co_return;
+    if (event->kind == NodeEvent::Kind::session_started) ++sessions_started_;
+    co_await log_event(*event);
+  }
+}
+
+asio::awaitable<void> Holder::log_event(const NodeEvent& event) {
+  const LogLevel level = level_of(own_.global, config_);
+  const std::string who = event.remote + (event.remote_key ? " " + to_string(*event.remote_key) : "");
+  switch (event.kind) {
+    case NodeEvent::Kind::session_started:
+      if (level >= LogLevel::debug) co_await io_.say("sheaf: session with " + who);
+      co_return;
+    case NodeEvent::Kind::session_ended:
+      if (level >= LogLevel::debug)
+        co_await io_.say("sheaf: session with " + who +
+                         " ended: " + std::string(to_string(event.summary.reason)));
+      co_return;
+    case NodeEvent::Kind::core_frozen:
+      co_await io_.say("sheaf: " + (event.core ? to_string(*event.core) : std::string("a core")) +
+                       ": its writer signed two histories; it takes nothing more");
+      co_return;
+    case NodeEvent::Kind::gap:
+      if (level >= LogLevel::debug) co_await io_.say("sheaf: some events were dropped");
+      co_return;
+  }
+}
+
+}  // namespace sheaf::peer_node

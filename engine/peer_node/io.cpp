@@ -1,0 +1,160 @@
+#include "engine/peer_node/io.hpp"
+
+#include <cerrno>
+#include <cstdint>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
+
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "sheaf/net/error.hpp"
+
+namespace sheaf::peer_node {
+namespace {
+
+namespace asio = boost::asio;
+
+Error last_error() { return {errno, boost::system::system_category()}; }
+
+Descriptor copy_or_null_device(int number, int mode) {
+  const int copy = ::fcntl(number, F_DUPFD_CLOEXEC, 3);
+  return Descriptor(copy >= 0 ? copy : ::open("/dev/null", mode | O_CLOEXEC));
+}
+
+// No error once the descriptor can be used without waiting; cancelled when `wake` came first.
+Error wait_for(int descriptor, short events, int wake) {
+  for (;;) {
+    pollfd both[] = {{descriptor, events, 0}, {wake, POLLIN, 0}};
+    if (::poll(both, 2, -1) < 0) {
+      if (errno == EINTR) continue;
+      return last_error();
+    }
+    if (both[1].revents != 0) return cancelled_error();
+    if (both[0].revents != 0) return {};
+  }
+}
+
+bool would_wait() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
+
+Result<std::size_t> read_once(int descriptor, MutableBytes into, int wake) {
+  for (;;) {
+    if (const Error error = wait_for(descriptor, POLLIN, wake)) return error;
+    const ssize_t got = ::read(descriptor, into.data(), into.size());
+    if (got >= 0) return static_cast<std::size_t>(got);
+    if (!would_wait()) return last_error();
+  }
+}
+
+// What poll() calls writable takes this much without waiting (PIPE_BUF); a file takes anything.
+std::size_t most_at_once(int descriptor) {
+  constexpr std::size_t pipe_bytes = 4096;
+  struct stat about {};
+  const bool is_file = ::fstat(descriptor, &about) == 0 && S_ISREG(about.st_mode);
+  return is_file ? std::size_t{1} << 30 : pipe_bytes;
+}
+
+Result<std::size_t> write_all(int descriptor, Bytes bytes, int wake) {
+  const std::size_t most = most_at_once(descriptor);
+  std::size_t written = 0;
+  while (written < bytes.size()) {
+    if (const Error error = wait_for(descriptor, POLLOUT, wake)) return error;
+    const Bytes rest = bytes.subspan(written, std::min(most, bytes.size() - written));
+    const ssize_t went = ::write(descriptor, rest.data(), rest.size());
+    if (went >= 0)
+      written += static_cast<std::size_t>(went);
+    else if (!would_wait())
+      return last_error();
+  }
+  return written;
+}
+
+}  // namespace
+
+StandardDescriptors standard_descriptors_of_process() {
+  return {copy_or_null_device(0, O_RDONLY), copy_or_null_device(1, O_WRONLY),
+          copy_or_null_device(2, O_WRONLY)};
+}
+
+BlockingLane::BlockingLane() : wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+BlockingLane::~BlockingLane() {
+  if (thread_) thread_->join();
+}
+
+asio::awaitable<Result<std::size_t>> BlockingLane::run(std::function<Result<std::size_t>(int)> work) {
+  if (co_await was_cancelled()) co_return cancelled_error();
+  if (!thread_) thread_ = std::make_unique<asio::thread_pool>(1);
+  auto initiate = [this](auto handler, std::function<Result<std::size_t>(int)> work) {
+    auto slot = asio::get_associated_cancellation_slot(handler);
+    if (slot.is_connected()) {
+      slot.assign([this](asio::cancellation_type) {
+        const std::uint64_t one = 1;
+        [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
+      });
+    }
+    auto executor = asio::get_associated_executor(handler, thread_->get_executor());
+    asio::post(*thread_, [this, handler = std::move(handler), work = std::move(work), executor, slot,
+                          busy = asio::make_work_guard(executor)]() mutable {
+      auto result = work(wake_.get());
+      auto complete = [this, handler = std::move(handler), slot, result]() mutable {
+        // From here on nobody can wake the lane, so that a late cancel does not end the next piece of work.
+        if (slot.is_connected()) slot.clear();
+        std::uint64_t ignored = 0;
+        [[maybe_unused]] const ssize_t drained = ::read(wake_.get(), &ignored, sizeof ignored);
+        std::move(handler)(std::move(result));
+      };
+      asio::post(executor, std::move(complete));
+    });
+  };
+  co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(Result<std::size_t>)>(
+      std::move(initiate), asio::use_awaitable, std::move(work));
+}
+
+Io::Io(StandardDescriptors descriptors, Surroundings around)
+    : descriptors_(std::move(descriptors)), around_(std::move(around)) {}
+
+asio::awaitable<Result<std::size_t>> Io::read(MutableBytes into) {
+  const int in = descriptors_.in.get();
+  co_return co_await input_.run([in, into](int wake) { return read_once(in, into, wake); });
+}
+
+asio::awaitable<Result<void>> Io::write(Bytes bytes) {
+  const int out = descriptors_.out.get();
+  auto written = co_await output_.run([out, bytes](int wake) { return write_all(out, bytes, wake); });
+  if (!written) co_return written.error();
+  co_return Result<void>{};
+}
+
+asio::awaitable<Result<void>> Io::print(std::string line) {
+  line += '\n';
+  co_return co_await write(as_bytes(line));
+}
+
+asio::awaitable<void> Io::say(std::string line) {
+  line += '\n';
+  co_await draw(std::move(line));
+}
+
+asio::awaitable<void> Io::draw(std::string text) {
+  const int err = descriptors_.err.get();
+  const Bytes bytes = as_bytes(text);
+  [[maybe_unused]] const auto written =
+      co_await output_.run([err, bytes](int wake) { return write_all(err, bytes, wake); });
+}
+
+bool Io::output_is_terminal() const { return ::isatty(descriptors_.out.get()) == 1; }
+bool Io::error_is_terminal() const { return ::isatty(descriptors_.err.get()) == 1; }
+bool Io::input_is_terminal() const { return ::isatty(descriptors_.in.get()) == 1; }
+
+}  // namespace sheaf::peer_node

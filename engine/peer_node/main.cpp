@@ -1,0 +1,85 @@
+// The process: its loop, its signals, its exit code.
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <malloc.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include "engine/peer_node/bench/run.hpp"
+#include "engine/peer_node/exit_code.hpp"
+#include "engine/peer_node/options.hpp"
+#include "engine/peer_node/program.hpp"
+
+namespace {
+
+namespace asio = boost::asio;
+using namespace sheaf;
+using namespace sheaf::peer_node;
+
+// The first signal ends the work cleanly, the second one ends the process.
+void listen_for_signals(asio::signal_set& signals, Interrupts& interrupts) {
+  signals.async_wait([&](const boost::system::error_code& error, int number) {
+    if (error) return;
+    if (interrupts.number != 0) ::_exit(exit_code::signal_base + number);
+    interrupts.number = number;
+    interrupts.arrived.notify();
+    listen_for_signals(signals, interrupts);
+  });
+}
+
+asio::awaitable<int> run(const Environment& environment, const std::vector<std::string>& arguments,
+                         const Command& command, Io& io, Interrupts& interrupts) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  if (const auto* bench = std::get_if<BenchCommand>(&command.action))
+    co_return co_await run_bench(environment, *bench, command.global, io, interrupts);
+  co_return co_await run_program(environment, arguments, command, io, interrupts);
+}
+
+int run_to_exit_code(const std::vector<std::string>& arguments, const Command& command, Surroundings around) {
+  asio::io_context loop(1);
+  asio::signal_set signals(loop, SIGINT, SIGTERM);
+  Interrupts interrupts;
+  listen_for_signals(signals, interrupts);
+  SystemEnvironment environment(loop.get_executor());
+  Io io(standard_descriptors_of_process(), std::move(around));
+  int code = exit_code::failed;
+  asio::co_spawn(loop, run(environment.get(), arguments, command, io, interrupts),
+                 [&](std::exception_ptr thrown, int ended_with) {
+                   signals.cancel();
+                   if (thrown) std::rethrow_exception(thrown);
+                   code = ended_with;
+                 });
+  loop.run();
+  return code;
+}
+
+}  // namespace
+
+int main(int count, char** texts) {
+  // A reader that goes away is an error of the write and exit 141, not the end of the process.
+  std::signal(SIGPIPE, SIG_IGN);
+  // Buffers of a session grow by realloc() as bytes arrive. Above this size the system moves pages instead of
+  // copying them and takes them back when they are freed; left alone, glibc raises the threshold to 32 MiB
+  // after the first large one, and then keeps what every session ever needed at its busiest.
+  ::mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+  const std::vector<std::string> arguments(texts + (count > 0 ? 1 : 0), texts + count);
+  try {
+    Surroundings around = surroundings_of_process();
+    const Parsed parsed = parse_arguments(arguments, around);
+    if (const auto* said = std::get_if<Said>(&parsed)) {
+      const bool wrong = said->code != exit_code::done;
+      const bool told =
+          std::fputs(said->text.c_str(), wrong ? stderr : stdout) >= 0 && std::fflush(nullptr) == 0;
+      return told || wrong ? said->code : exit_code::output_closed;
+    }
+    return run_to_exit_code(arguments, std::get<Command>(parsed), std::move(around));
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "sheaf: %s\n", error.what());
+    return exit_code::failed;
+  }
+}

@@ -1,0 +1,396 @@
+#include "engine/peer_node/options.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+
+#include "engine/peer_node/bench/options.hpp"
+#include "engine/peer_node/exit_code.hpp"
+#include "engine/peer_node/usage.hpp"
+#include "sheaf/protocol/key_text.hpp"
+
+namespace sheaf::peer_node {
+namespace {
+
+// What the global options were given as, before the environment and the defaults fill the rest.
+struct RawGlobals {
+  std::string folder;
+  std::string config;
+  std::string timeout;
+  bool json = false;
+  bool quiet = false;
+  int verbose = 0;
+};
+
+bool is_set(const Surroundings& around, const std::string& name) {
+  const auto value = around.variable(name);
+  if (!value) return false;
+  if (*value == "1" || *value == "true" || *value == "yes") return true;
+  if (*value == "0" || *value == "false" || *value == "no") return false;
+  throw WrongUsage(name + " is neither 1 nor 0: " + *value);
+}
+
+std::optional<std::chrono::nanoseconds> timeout_from(const std::string& text) {
+  double seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  // A year is more than anyone waits, and keeps the arithmetic of deadlines from running over.
+  if (error != std::errc{} || end != text.data() + text.size() || !(seconds >= 0) || seconds > 31'536'000)
+    throw WrongUsage("--timeout is not a number of seconds: " + text);
+  if (seconds == 0) return std::nullopt;
+  return std::chrono::nanoseconds(static_cast<std::int64_t>(std::ceil(seconds * 1e9)));
+}
+
+GlobalOptions globals_from(RawGlobals raw, const Surroundings& around) {
+  GlobalOptions global;
+  if (!raw.folder.empty())
+    global.folder = around.resolve(raw.folder);
+  else if (const auto folder = default_folder(around))
+    global.folder = *folder;
+  else
+    throw WrongUsage("no folder: give --dir DIR, or set SHEAF_DIR, XDG_DATA_HOME or HOME");
+  if (raw.config.empty()) raw.config = around.variable("SHEAF_CONFIG").value_or("");
+  if (!raw.config.empty()) global.config = around.resolve(raw.config);
+  if (raw.timeout.empty()) raw.timeout = around.variable("SHEAF_TIMEOUT").value_or("30");
+  global.timeout = timeout_from(raw.timeout);
+  global.json = raw.json || is_set(around, "SHEAF_JSON");
+  const bool loud = raw.verbose > 0;
+  if (raw.quiet || (!loud && is_set(around, "SHEAF_QUIET"))) {
+    global.verbosity = -1;
+  } else if (loud) {
+    global.verbosity = std::min(raw.verbose, 2);
+  } else if (const auto verbose = around.variable("SHEAF_VERBOSE")) {
+    if (*verbose != "0" && *verbose != "1" && *verbose != "2")
+      throw WrongUsage("SHEAF_VERBOSE is not 0, 1 or 2: " + *verbose);
+    global.verbosity = verbose->front() - '0';
+  }
+  return global;
+}
+
+Address address_from(const std::string& text) {
+  const auto address = parse_address(text);
+  if (!address)
+    throw WrongUsage("not an address that this version can use: " + text + ": " + address.error().message());
+  if (address->scheme != Scheme::tcp)
+    throw WrongUsage("only tcp:// addresses are available in this version: " + text);
+  return *address;
+}
+
+std::vector<Address> addresses_from(const std::vector<std::string>& texts) {
+  std::vector<Address> addresses;
+  for (const auto& text : texts) addresses.push_back(address_from(text));
+  return addresses;
+}
+
+Address peer_from(const std::string& text) {
+  Address address = address_from(text);
+  if (address.port == 0) throw WrongUsage("port 0 is only for listening: " + text);
+  return address;
+}
+
+std::vector<Address> peers_from(const std::vector<std::string>& texts) {
+  std::vector<Address> addresses;
+  for (const auto& text : texts) addresses.push_back(peer_from(text));
+  return addresses;
+}
+
+// SHEAF_LISTEN and SHEAF_PEER hold addresses with spaces or commas between them.
+std::vector<std::string> words_of(const std::optional<std::string>& value) {
+  std::vector<std::string> words;
+  std::string word;
+  for (const char c : value.value_or("") + " ") {
+    if (c != ' ' && c != ',') {
+      word += c;
+    } else if (!word.empty()) {
+      words.push_back(std::exchange(word, {}));
+    }
+  }
+  return words;
+}
+
+CoreKey key_from(const std::string& text) {
+  const auto key = key_from_text<CoreKey>(text);
+  if (!key) throw WrongUsage("not a key (64 hex digits, 52 z-base-32 digits, or pear://KEY): " + text);
+  return *key;
+}
+
+std::string name_from(const std::string& text) {
+  constexpr std::size_t most_bytes = 255;
+  if (text.empty() || text.size() > most_bytes) throw WrongUsage("a core's name has 1 to 255 bytes");
+  if (key_from_text<CoreKey>(text)) throw WrongUsage("a core's name cannot look like a key: " + text);
+  for (const unsigned char c : text)
+    if (c < 0x20 || c == 0x7f) throw WrongUsage("a core's name has no control characters");
+  return text;
+}
+
+// Builds the command of whichever subcommand was called.
+using Build = std::function<Action(const Surroundings&)>;
+
+struct Grammar {
+  CLI::App app{"Sheaf: peer-to-peer replication of signed append-only logs", "sheaf"};
+  RawGlobals raw;
+  std::vector<std::pair<CLI::App*, Build>> commands;
+
+  CLI::App* command(CLI::App& parent, const std::string& name, const std::string& what,
+                    const std::string& example) {
+    CLI::App* sub = parent.add_subcommand(name, what);
+    sub->footer("Example:\n  " + example + "\n\nGlobal options: see sheaf --help.");
+    return sub;
+  }
+};
+
+void add_globals(Grammar& grammar) {
+  CLI::App& app = grammar.app;
+  app.fallthrough();
+  app.require_subcommand(1);
+  app.set_help_flag("-h,--help", "Show this help; every command has its own");
+  app.set_version_flag("--version", std::string("sheaf ") + program_version);
+  app.add_option("-d,--dir", grammar.raw.folder,
+                 "The folder of the store, the keys and the configuration\n"
+                 "(default: $SHEAF_DIR, else sheaf/ in the XDG data home)")
+      ->type_name("DIR");
+  app.add_option("--config", grammar.raw.config, "Configuration (TOML; default: sheaf.toml in DIR)")
+      ->type_name("FILE");
+  app.add_flag("--json", grammar.raw.json, "Machine output: one JSON object a line");
+  app.add_option("--timeout", grammar.raw.timeout,
+                 "For everything that waits for a peer; 0 waits for ever (default: 30)")
+      ->type_name("SECONDS");
+  app.add_flag("-q,--quiet", grammar.raw.quiet, "Less on stderr");
+  app.add_flag("-v", grammar.raw.verbose, "More on stderr; -vv still more");
+  app.footer(
+      "Example:\n  sheaf -d notes core create log\n  echo hello | sheaf -d notes core append log\n"
+      "  sheaf -d notes serve --listen tcp://127.0.0.1:0");
+}
+
+void add_follow_commands(Grammar& grammar) {
+  CLI::App& app = grammar.app;
+  {
+    CLI::App* sub = grammar.command(app, "info", "Show our peer key and every core of the folder",
+                                    "sheaf -d notes info --json");
+    grammar.commands.emplace_back(sub, [](const Surroundings&) -> Action { return InfoCommand{}; });
+  }
+  {
+    struct Raw {
+      std::string key, file;
+      bool core = false, is_private = false;
+    };
+    auto raw = std::make_shared<Raw>();
+    CLI::App* sub = grammar.command(app, "add", "Follow a core by its key", "sheaf -d copy add --core $KEY");
+    sub->add_option("KEY", raw->key, "The core's key")->required();
+    sub->add_flag("--core", raw->core, "The key is a bare core's");
+    sub->add_option("--encryption-key-file", raw->file, "Opens an encrypted core; - is stdin")
+        ->type_name("FILE");
+    sub->add_flag("--private", raw->is_private, "Never announced to others");
+    grammar.commands.emplace_back(sub, [raw](const Surroundings&) -> Action {
+      if (!raw->core) throw WrongUsage("this version follows bare cores only: sheaf add KEY --core");
+      AddCommand add{key_from(raw->key), std::nullopt, raw->is_private};
+      if (!raw->file.empty()) add.encryption_key_file = raw->file;
+      return add;
+    });
+  }
+  {
+    struct Raw {
+      std::string core;
+      bool yes = false;
+    };
+    auto raw = std::make_shared<Raw>();
+    CLI::App* sub = grammar.command(app, "forget", "Stop following a core and delete its data",
+                                    "sheaf -d copy forget $KEY");
+    sub->add_option("KEY", raw->core, "The core's key, or its name")->required();
+    sub->add_flag("--yes", raw->yes, "Delete a core that only this folder can write without asking");
+    grammar.commands.emplace_back(sub, [raw](const Surroundings&) -> Action {
+      return ForgetCommand{core_ref(raw->core), raw->yes};
+    });
+  }
+  {
+    struct Raw {
+      std::string core, peer;
+      bool all = false;
+    };
+    auto raw = std::make_shared<Raw>();
+    CLI::App* sub = grammar.command(app, "download", "Fetch and keep all blocks of a core, or of all",
+                                    "sheaf -d copy download --all --peer tcp://127.0.0.1:4900");
+    sub->add_option("CORE", raw->core, "A key, or the name of a core of this folder");
+    sub->add_flag("--all", raw->all, "Every core of the folder");
+    sub->add_option("--peer", raw->peer, "Whom to ask; else the peers of the process that holds DIR")
+        ->type_name("ADDRESS");
+    grammar.commands.emplace_back(sub, [raw](const Surroundings&) -> Action {
+      if (raw->all == !raw->core.empty()) throw WrongUsage("download takes either a core or --all");
+      DownloadCommand download;
+      if (!raw->core.empty()) download.core = core_ref(raw->core);
+      if (!raw->peer.empty()) download.peer = peer_from(raw->peer);
+      return download;
+    });
+  }
+}
+
+void add_session_commands(Grammar& grammar) {
+  CLI::App& app = grammar.app;
+  {
+    struct Raw {
+      std::vector<std::string> listen, peers;
+      bool sparse = false;
+    };
+    auto raw = std::make_shared<Raw>();
+    CLI::App* sub =
+        grammar.command(app, "serve", "Accept peers, dial the given ones, and replicate until interrupted",
+                        "sheaf -d notes serve --listen tcp://127.0.0.1:4900 --peer tcp://192.0.2.7:4900");
+    sub->add_option("--listen", raw->listen, "Where to accept peers; port 0: any free one")
+        ->type_name("ADDRESS...")
+        ->expected(1, -1);
+    sub->add_option("--peer", raw->peers, "Whom to dial, again and again")
+        ->type_name("ADDRESS...")
+        ->expected(1, -1);
+    sub->add_flag("--sparse", raw->sparse, "Fetch only what is read or downloaded");
+    grammar.commands.emplace_back(sub, [raw](const Surroundings& around) -> Action {
+      if (raw->listen.empty()) raw->listen = words_of(around.variable("SHEAF_LISTEN"));
+      if (raw->peers.empty()) raw->peers = words_of(around.variable("SHEAF_PEER"));
+      return ServeCommand{addresses_from(raw->listen), peers_from(raw->peers),
+                          raw->sparse || is_set(around, "SHEAF_SPARSE")};
+    });
+  }
+  {
+    struct Raw {
+      std::vector<std::string> peers;
+      bool live = false, sparse = false;
+    };
+    auto raw = std::make_shared<Raw>();
+    CLI::App* sub = grammar.command(app, "connect", "Dial and replicate; ends when complete",
+                                    "sheaf -d copy connect tcp://127.0.0.1:4900 --live");
+    sub->add_option("ADDRESS", raw->peers, "Whom to dial")->required()->expected(1, -1);
+    sub->add_flag("--live", raw->live, "Go on until interrupted, and dial again");
+    sub->add_flag("--sparse", raw->sparse, "Fetch only what is read or downloaded");
+    grammar.commands.emplace_back(sub, [raw](const Surroundings& around) -> Action {
+      return ConnectCommand{peers_from(raw->peers), raw->live, raw->sparse || is_set(around, "SHEAF_SPARSE")};
+    });
+  }
+}
+
+std::uint64_t count_from(const std::string& text, const std::string& what) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value > max_wire_integer)
+    throw WrongUsage(what + " is not a number from 0 to 2^53 - 1: " + text);
+  return value;
+}
+
+void add_core_commands(Grammar& grammar) {
+  CLI::App* core =
+      grammar.command(grammar.app, "core", "Work on bare cores", "sheaf -d notes core create log");
+  core->require_subcommand(1);
+  {
+    auto name = std::make_shared<std::string>();
+    CLI::App* sub = grammar.command(*core, "create", "Make a writable core of that name and print its key",
+                                    "sheaf -d notes core create log");
+    sub->add_option("NAME", *name, "Its name in this folder")->required();
+    grammar.commands.emplace_back(
+        sub, [name](const Surroundings&) -> Action { return CoreCreateCommand{name_from(*name)}; });
+  }
+  {
+    struct Raw {
+      std::string core;
+      bool lines = false;
+    };
+    auto raw = std::make_shared<Raw>();
+    CLI::App* sub = grammar.command(*core, "append", "Append stdin as one block; safe on disk when it ends",
+                                    "journalctl -o json | sheaf -d notes core append log --lines");
+    sub->add_option("CORE", raw->core, "A key, or the name of a core of this folder")->required();
+    sub->add_flag("--lines", raw->lines, "A block a line, without its newline");
+    grammar.commands.emplace_back(sub, [raw](const Surroundings&) -> Action {
+      return CoreAppendCommand{core_ref(raw->core), raw->lines};
+    });
+  }
+  {
+    struct Raw {
+      std::string core, index, peer;
+    };
+    auto raw = std::make_shared<Raw>();
+    CLI::App* sub = grammar.command(*core, "get", "Write one block to stdout",
+                                    "sheaf -d copy core get $KEY 41 --peer tcp://127.0.0.1:4900");
+    sub->add_option("CORE", raw->core, "A key, or the name of a core of this folder")->required();
+    sub->add_option("INDEX", raw->index, "Which block, from 0")->required();
+    sub->add_option("--peer", raw->peer, "Whom to ask for it if it is not here")->type_name("ADDRESS");
+    grammar.commands.emplace_back(sub, [raw](const Surroundings&) -> Action {
+      CoreGetCommand get{core_ref(raw->core), {count_from(raw->index, "INDEX")}, std::nullopt};
+      if (!raw->peer.empty()) get.peer = peer_from(raw->peer);
+      return get;
+    });
+  }
+  {
+    auto name = std::make_shared<std::string>();
+    CLI::App* sub = grammar.command(*core, "info", "Show one core", "sheaf -d notes core info log --json");
+    sub->add_option("CORE", *name, "A key, or the name of a core of this folder")->required();
+    grammar.commands.emplace_back(
+        sub, [name](const Surroundings&) -> Action { return CoreInfoCommand{core_ref(*name)}; });
+  }
+  {
+    struct Raw {
+      std::string core, length;
+    };
+    auto raw = std::make_shared<Raw>();
+    CLI::App* sub = grammar.command(*core, "truncate", "Wind a writable core back to a length",
+                                    "sheaf -d notes core truncate log 100");
+    sub->add_option("CORE", raw->core, "A key, or the name of a core of this folder")->required();
+    sub->add_option("LENGTH", raw->length, "How many blocks stay")->required();
+    grammar.commands.emplace_back(sub, [raw](const Surroundings&) -> Action {
+      return CoreTruncateCommand{core_ref(raw->core), {count_from(raw->length, "LENGTH")}};
+    });
+  }
+}
+
+// The innermost command that was called.
+const CLI::App& called(const CLI::App& app) {
+  const auto subcommands = app.get_subcommands();
+  return subcommands.empty() ? app : called(*subcommands.back());
+}
+
+std::string path_of(const CLI::App& app) {
+  return app.get_parent() == nullptr ? app.get_name() : path_of(*app.get_parent()) + " " + app.get_name();
+}
+
+Said wrong_usage(const Grammar& grammar, std::string why) {
+  std::replace(why.begin(), why.end(), '\n', ' ');
+  return {exit_code::wrong_usage, "sheaf: " + why + "\nSee " + path_of(called(grammar.app)) + " --help.\n"};
+}
+
+}  // namespace
+
+CoreRef core_ref(const std::string& text) {
+  if (const auto key = key_from_text<CoreKey>(text)) return *key;
+  return name_from(text);
+}
+
+std::string to_string(const CoreRef& core) {
+  if (const auto* key = std::get_if<CoreKey>(&core)) return to_string(*key);
+  return std::get<std::string>(core);
+}
+
+Parsed parse_arguments(const std::vector<std::string>& arguments, const Surroundings& around) {
+  Grammar grammar;
+  add_globals(grammar);
+  add_follow_commands(grammar);
+  add_session_commands(grammar);
+  add_core_commands(grammar);
+  for (auto& [app, build] : bench_grammar(grammar.app)) grammar.commands.emplace_back(app, std::move(build));
+  try {
+    grammar.app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    const GlobalOptions global = globals_from(grammar.raw, around);
+    for (const auto& [app, build] : grammar.commands)
+      if (app->parsed()) return Command{global, build(around)};
+    return wrong_usage(grammar, "a command is required");
+  } catch (const CLI::CallForHelp&) {
+    return Said{exit_code::done, grammar.app.help()};
+  } catch (const CLI::CallForVersion& version) {
+    return Said{exit_code::done, std::string(version.what()) + "\n"};
+  } catch (const CLI::ParseError& error) {
+    return wrong_usage(grammar, error.what());
+  } catch (const WrongUsage& error) {
+    return wrong_usage(grammar, error.what());
+  }
+}
+
+}  // namespace sheaf::peer_node

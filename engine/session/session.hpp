@@ -1,0 +1,84 @@
+// One connection, from handshake to end: a stream, a machine, a pump, and the cores whose channels run on it.
+//
+// Never restarted: a new connection is a new session. run() ends when either side closes, when a limit is
+// reached, or, with Until::complete, once everything the peer announced is here and it has been quiet.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "engine/core/core_registry.hpp"
+#include "net/pump.hpp"
+#include "protocol/session_machine.hpp"
+#include "sheaf/engine/node.hpp"
+
+namespace sheaf {
+
+class Session final : private PumpOwner, private SessionPort {
+ public:
+  struct Options {
+    Role role = Role::initiator;
+    KeyPair identity;
+    std::optional<PublicKey> expected_remote;
+    std::function<bool(const PublicKey&)> admits;
+    Until until = Until::ended;
+    std::function<void()> secured;  // called once, when the handshake is through
+  };
+
+  Session(NodeContext& node, CoreRegistry& cores, std::unique_ptr<ByteStream> stream, Options options);
+  ~Session();
+
+  // Called once, and joined before the session goes. Cancelling ends the session from our side.
+  boost::asio::awaitable<SessionSummary> run();
+
+  // Opens the channel of a core that was created or followed after the session began; closes it.
+  void share(OpenCore& core);
+  void unshare(OpenCore& core);
+  // Ends it from our side; what was said still goes out.
+  void close() { end(SessionEnd::local_ended); }
+
+  std::string remote() const { return stream_->remote(); }
+  std::optional<PublicKey> remote_key() const;
+  bool secured() const { return machine_.secured(); }
+
+ private:
+  // -- PumpOwner and SessionPort.
+  void drain() override;
+  void flush() override;
+  void end(SessionEnd reason) override;
+  bool has_send_room() const override { return machine_.has_send_room(); }
+  void count_received(std::uint64_t blocks) override { summary_.blocks_received += blocks; }
+  void count_sent(std::uint64_t blocks) override { summary_.blocks_sent += blocks; }
+  bool forgive_bad_block() override { return ++bad_blocks_ <= node_.limits.bad_blocks_session; }
+  bool forgive_invalid_request() override { return ++invalid_requests_ < node_.limits.invalid_requests_session; }
+
+  void on(const SessionEvent& event);
+  boost::asio::awaitable<void> open_all();
+  boost::asio::awaitable<void> answer_open(CoreRequested request);
+  boost::asio::awaitable<void> watch_completion();
+  boost::asio::awaitable<void> drain_again();
+  bool complete() const;
+  void forget_channel(CoreChannel& channel);
+
+  NodeContext& node_;
+  CoreRegistry& cores_;
+  std::unique_ptr<ByteStream> stream_;
+  Options options_;
+  SessionMachine machine_;
+  Pump pump_;
+  TaskGroup tasks_;  // what this session has under way besides its pump
+  std::map<CoreChannel*, OpenCore*> channels_;
+  SessionSummary summary_;
+  Instant last_heard_;  // the last message or answer, keep-alives not counted
+  std::uint64_t messages_heard_ = 0;
+  std::size_t bad_blocks_ = 0;
+  std::size_t invalid_requests_ = 0;
+  std::size_t opening_ = 0;  // cores being opened for this session
+  bool told_secured_ = false;
+  bool draining_ = false;
+  bool drain_posted_ = false;
+  bool counted_connecting_ = true;
+};
+
+}  // namespace sheaf

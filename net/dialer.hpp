@@ -1,0 +1,30 @@
+// Connects to addresses over TCP.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include "sheaf/net/timers.hpp"
+#include "sheaf/net/transport.hpp"
+
+namespace sheaf {
+
+// Tries every number that the host's name leads to, one after another, within one limit for all of it.
+// Fails with refused, unreachable, name_not_found, timed_out, scheme_not_available (ws), or the system's
+// error.
+class TcpDialer final : public Dialer {
+ public:
+  // The streams run on `executor`.
+  TcpDialer(boost::asio::any_io_executor executor, Timers& timers, Duration limit = std::chrono::seconds(10))
+      : executor_(std::move(executor)), timers_(timers), limit_(limit) {}
+
+  boost::asio::awaitable<Result<std::unique_ptr<ByteStream>>> dial(const Address& address) override;
+
+ private:
+  boost::asio::awaitable<Result<std::unique_ptr<ByteStream>>> connect(const Address& address);
+
+  boost::asio::any_io_executor executor_;
+  Timers& timers_;
+  Duration limit_;
+};
+
+}  // namespace sheaf

@@ -1,0 +1,47 @@
+#include "sheaf/net/error.hpp"
+
+#include <string>
+
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/this_coro.hpp>
+
+namespace sheaf {
+namespace {
+
+class NetCategory final : public boost::system::error_category {
+ public:
+  const char* name() const noexcept override { return "sheaf.net"; }
+  std::string message(int code) const override {
+    switch (static_cast<NetErrc>(code)) {
+      case NetErrc::timed_out: return "not done in time";
+      case NetErrc::ended: return "the other side ended the connection";
+      case NetErrc::refused: return "nobody accepts connections at that address";
+      case NetErrc::unreachable: return "no way leads to that host";
+      case NetErrc::name_not_found: return "no host of that name is known";
+      case NetErrc::bad_address: return "an address is tcp://[KEY@]HOST:PORT";
+      case NetErrc::bad_host: return "neither a name nor a number of a host";
+      case NetErrc::bad_port: return "a port is a number from 0 to 65535";
+      case NetErrc::bad_key: return "a key is 64 hex digits, 52 z-base-32 digits or pear://KEY";
+      case NetErrc::scheme_not_available: return "this kind of address is not available in this version";
+      case NetErrc::closed: return "closed on our side";
+    }
+    return "unknown network error";
+  }
+};
+
+}  // namespace
+
+const boost::system::error_category& net_category() noexcept {
+  static const NetCategory category;
+  return category;
+}
+
+Error cancelled_error() noexcept { return boost::asio::error::operation_aborted; }
+
+boost::asio::awaitable<bool> was_cancelled() {
+  const auto state = co_await boost::asio::this_coro::cancellation_state;
+  co_return state.cancelled() != boost::asio::cancellation_type::none;
+}
+
+}  // namespace sheaf
