@@ -32,7 +32,7 @@ class EchoHost final : public CommandHost {
     if (what == "copy") {
       std::byte part[256];
       const auto got = co_await io.read(part);
-      const auto written = co_await io.write(Bytes(part).first(got.value_or(0)));
+      const auto written = co_await io.write(Bytes(part).first(got ? *got : 0));
       co_await io.say("copied");
       co_return written ? 7 : 141;
     }
@@ -68,7 +68,7 @@ struct World {
     return handover;
   }
 
-  asio::awaitable<Visit> visit(const std::string& what) {
+  asio::awaitable<Visit> visit(std::string what) {
     const Handover command = handover(what);
     const std::array<int, 3> descriptors{in.read.get(), out.write.get(), err.write.get()};
     co_return co_await visit_holder(held, command, descriptors, timers, interrupts);
@@ -77,7 +77,7 @@ struct World {
   void run(asio::awaitable<void> story) { test::run(loop, std::move(story)); }
 };
 
-asio::awaitable<void> visit_into(World& world, const std::string& what, Visit& visit) {
+asio::awaitable<void> visit_into(World& world, std::string what, Visit& visit) {
   visit = co_await world.visit(what);
 }
 
@@ -87,7 +87,7 @@ asio::awaitable<void> until_begun(World& world) {
 
 TEST_CASE("a command handed over runs on the visitor's descriptors, and its code comes back") {
   World world;
-  REQUIRE(world.server.start(world.held));
+  REQUIRE(world.server.start(world.held).has_value());
   REQUIRE(::write(world.in.write.get(), "hello", 5) == 5);
   const auto story = [&]() -> asio::awaitable<void> {
     const Visit visit = co_await world.visit("copy");
@@ -103,7 +103,7 @@ TEST_CASE("a command handed over runs on the visitor's descriptors, and its code
 
 TEST_CASE("the command sees the visitor's working folder") {
   World world;
-  REQUIRE(world.server.start(world.held));
+  REQUIRE(world.server.start(world.held).has_value());
   const auto story = [&]() -> asio::awaitable<void> {
     const Visit visit = co_await world.visit("where");
     CHECK(visit.how == How::done);
@@ -115,7 +115,7 @@ TEST_CASE("the command sees the visitor's working folder") {
 
 TEST_CASE("the socket is open to its user alone, and gone at the end") {
   World world;
-  REQUIRE(world.server.start(world.held));
+  REQUIRE(world.server.start(world.held).has_value());
   struct stat about {};
   REQUIRE(::lstat((world.held / control_name).c_str(), &about) == 0);
   CHECK((about.st_mode & 07777) == 0600);
@@ -129,7 +129,7 @@ TEST_CASE("a folder whose path is longer than a socket's name works as any other
   World world;
   for (int level = 0; level < 4; ++level) world.held /= std::string(100, 'd');
   std::filesystem::create_directories(world.held);
-  REQUIRE(world.server.start(world.held));
+  REQUIRE(world.server.start(world.held).has_value());
   const auto story = [&]() -> asio::awaitable<void> {
     const Visit visit = co_await world.visit("where");
     CHECK(visit.how == How::done);
@@ -159,7 +159,7 @@ TEST_CASE("nobody is at home in a folder without a socket, nor behind a dead pro
 TEST_CASE("a holder that never answers is given up after its time, and named") {
   World world;
   const auto mute = listen_at_control(world.held);
-  REQUIRE(mute);
+  REQUIRE(mute.has_value());
   const auto story = [&]() -> asio::awaitable<void> {
     const Instant begun = world.timers.now();
     const Visit visit = co_await world.visit("where");
@@ -172,7 +172,7 @@ TEST_CASE("a holder that never answers is given up after its time, and named") {
 
 TEST_CASE("a signal of the visitor's ends the command in the holder, and the code comes back") {
   World world;
-  REQUIRE(world.server.start(world.held));
+  REQUIRE(world.server.start(world.held).has_value());
   const auto story = [&]() -> asio::awaitable<void> {
     Tasks tasks(world.loop.get_executor());
     Visit visit;
@@ -191,7 +191,7 @@ TEST_CASE("a signal of the visitor's ends the command in the holder, and the cod
 
 TEST_CASE("a visitor that goes away takes its command with it") {
   World world;
-  REQUIRE(world.server.start(world.held));
+  REQUIRE(world.server.start(world.held).has_value());
   const auto story = [&]() -> asio::awaitable<void> {
     Tasks tasks(world.loop.get_executor());
     Visit visit;
@@ -207,7 +207,7 @@ TEST_CASE("a visitor that goes away takes its command with it") {
 
 TEST_CASE("a holder that ends releases what can be begun again, and waits for the rest") {
   World world;
-  REQUIRE(world.server.start(world.held));
+  REQUIRE(world.server.start(world.held).has_value());
   const auto story = [&]() -> asio::awaitable<void> {
     Tasks tasks(world.loop.get_executor());
     Visit last;
@@ -234,7 +234,7 @@ TEST_CASE("a holder that ends releases what can be begun again, and waits for th
 
 TEST_CASE("a holder at a short work of its own declines what would last") {
   World world;
-  REQUIRE(world.server.start(world.held));
+  REQUIRE(world.server.start(world.held).has_value());
   const auto story = [&]() -> asio::awaitable<void> {
     const Visit visit = co_await world.visit("decline");
     CHECK(visit.how == How::declined);
@@ -248,7 +248,7 @@ TEST_CASE("a holder at a short work of its own declines what would last") {
 // without running anything.
 asio::awaitable<bool> is_refused(World& world, Buffer bytes, std::size_t descriptors) {
   auto socket = connect_to_control(world.held);
-  REQUIRE(socket);
+  REQUIRE(socket.has_value());
   ControlChannel channel(world.loop.get_executor(), std::move(*socket));
   const int number = world.err.write.get();
   const std::vector<int> numbers(descriptors, number);
@@ -261,7 +261,7 @@ asio::awaitable<bool> is_refused(World& world, Buffer bytes, std::size_t descrip
 
 TEST_CASE("a malformed handover is refused, whatever is wrong with it") {
   World world;
-  REQUIRE(world.server.start(world.held));
+  REQUIRE(world.server.start(world.held).has_value());
   const Buffer good = encode_handover(world.handover("where")).value();
   const auto story = [&]() -> asio::awaitable<void> {
     bool refused = co_await is_refused(world, good, 0);
@@ -292,7 +292,7 @@ TEST_CASE("a malformed handover is refused, whatever is wrong with it") {
 
 TEST_CASE("descriptors that come with a refused handover are closed again") {
   World world;
-  REQUIRE(world.server.start(world.held));
+  REQUIRE(world.server.start(world.held).has_value());
   const auto open_descriptors = [] {
     return std::distance(std::filesystem::directory_iterator("/proc/self/fd"),
                          std::filesystem::directory_iterator());
