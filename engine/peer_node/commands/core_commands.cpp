@@ -142,8 +142,12 @@ asio::awaitable<Outcome> run(CommandContext& context, const CoreAppendCommand& c
   if (!info) co_return failed(info.error(), to_string(command.core));
   if (!info->writable) co_return failed(EngineErrc::not_writable, to_string(command.core));
   bool large = false;
-  const auto length = command.lines ? co_await append_lines(context, *core, io, large)
-                                    : co_await append_whole_input(*core, io, large);
+  // Not by `?:` nor `&&` around co_await: g++ 12 goes astray in some of them.
+  Result<Length> length = Length{};
+  if (command.lines)
+    length = co_await append_lines(context, *core, io, large);
+  else
+    length = co_await append_whole_input(*core, io, large);
   if (!length) co_return failed(length.error(), to_string(command.core));
   if (large) co_return too_large();
   co_return co_await say_length(context, io, *length);
