@@ -16,7 +16,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 sees uninitialised values and mismatched deletes in coroutine frames, and overlapping copies in
   # std::string, that are not there; clang and the sanitizers look for the real ones.
   target_compile_options(sheaf_compiler INTERFACE -Wno-maybe-uninitialized -Wno-mismatched-new-delete -Wno-restrict
-                         -Wno-array-bounds)
+                         -Wno-array-bounds -Wno-stringop-overflow)
 endif()
 if(SHEAF_SANITIZE)
   target_compile_options(sheaf_compiler INTERFACE -fsanitize=${SHEAF_SANITIZE} -fno-sanitize-recover=all
