@@ -59,6 +59,23 @@ int code_of(ProtocolErrc error) {
   return exit_code::failed;
 }
 
+int code_of(NetErrc error) {
+  switch (error) {
+    case NetErrc::timed_out:
+    case NetErrc::ended:
+    case NetErrc::refused:
+    case NetErrc::unreachable:
+    case NetErrc::name_not_found: return exit_code::no_peer;
+    case NetErrc::bad_address:
+    case NetErrc::bad_host:
+    case NetErrc::bad_port:
+    case NetErrc::bad_key:
+    case NetErrc::scheme_not_available: return exit_code::wrong_usage;
+    case NetErrc::closed: return exit_code::failed;
+  }
+  return exit_code::failed;
+}
+
 bool is_of_the_road(const Error& error) {
   namespace errc = boost::system::errc;
   static constexpr errc::errc_t road[] = {
@@ -77,6 +94,7 @@ int exit_code_of(const Error& error) {
   if (error.category() == engine_category()) return code_of(static_cast<EngineErrc>(error.value()));
   if (error.category() == storage_category()) return code_of(static_cast<StorageErrc>(error.value()));
   if (error.category() == protocol_category()) return code_of(static_cast<ProtocolErrc>(error.value()));
+  if (error.category() == net_category()) return code_of(static_cast<NetErrc>(error.value()));
   if (error == boost::system::errc::broken_pipe) return exit_code::output_closed;
   if (error == boost::system::errc::no_such_file_or_directory) return exit_code::not_found;
   return is_of_the_road(error) ? exit_code::no_peer : exit_code::failed;

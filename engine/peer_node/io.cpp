@@ -92,10 +92,18 @@ BlockingLane::~BlockingLane() {
   if (thread_) thread_->join();
 }
 
-asio::awaitable<Result<std::size_t>> BlockingLane::run(std::function<Result<std::size_t>(int)> work) {
+asio::awaitable<Result<std::size_t>> BlockingLane::read(int descriptor, MutableBytes into) {
+  return run({descriptor, into, {}});
+}
+
+asio::awaitable<Result<std::size_t>> BlockingLane::write(int descriptor, Bytes from) {
+  return run({descriptor, {}, from});
+}
+
+asio::awaitable<Result<std::size_t>> BlockingLane::run(Transfer transfer) {
   if (co_await was_cancelled()) co_return cancelled_error();
   if (!thread_) thread_ = std::make_unique<asio::thread_pool>(1);
-  auto initiate = [this](auto handler, std::function<Result<std::size_t>(int)> work) {
+  auto initiate = [this](auto handler, Transfer transfer) {
     auto slot = asio::get_associated_cancellation_slot(handler);
     if (slot.is_connected()) {
       slot.assign([this](asio::cancellation_type) {
@@ -104,34 +112,34 @@ asio::awaitable<Result<std::size_t>> BlockingLane::run(std::function<Result<std:
       });
     }
     auto executor = asio::get_associated_executor(handler, thread_->get_executor());
-    asio::post(*thread_, [this, handler = std::move(handler), work = std::move(work), executor, slot,
-                          busy = asio::make_work_guard(executor)]() mutable {
-      auto result = work(wake_.get());
-      auto complete = [this, handler = std::move(handler), slot, result]() mutable {
-        // From here on nobody can wake the lane, so that a late cancel does not end the next piece of work.
+    auto work = [this, transfer, slot, executor, handler = std::move(handler),
+                 busy = asio::make_work_guard(executor)]() mutable {
+      const auto result = transfer.into.empty() ? write_all(transfer.descriptor, transfer.from, wake_.get())
+                                                : read_once(transfer.descriptor, transfer.into, wake_.get());
+      auto complete = [this, slot, result, handler = std::move(handler)]() mutable {
+        // From here on nobody can wake the lane, so that a late cancel does not end the next transfer.
         if (slot.is_connected()) slot.clear();
         std::uint64_t ignored = 0;
         [[maybe_unused]] const ssize_t drained = ::read(wake_.get(), &ignored, sizeof ignored);
-        std::move(handler)(std::move(result));
+        std::move(handler)(result);
       };
       asio::post(executor, std::move(complete));
-    });
+    };
+    asio::post(*thread_, std::move(work));
   };
   co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(Result<std::size_t>)>(
-      std::move(initiate), asio::use_awaitable, std::move(work));
+      std::move(initiate), asio::use_awaitable, transfer);
 }
 
 Io::Io(StandardDescriptors descriptors, Surroundings around)
     : descriptors_(std::move(descriptors)), around_(std::move(around)) {}
 
 asio::awaitable<Result<std::size_t>> Io::read(MutableBytes into) {
-  const int in = descriptors_.in.get();
-  co_return co_await input_.run([in, into](int wake) { return read_once(in, into, wake); });
+  return input_.read(descriptors_.in.get(), into);
 }
 
 asio::awaitable<Result<void>> Io::write(Bytes bytes) {
-  const int out = descriptors_.out.get();
-  auto written = co_await output_.run([out, bytes](int wake) { return write_all(out, bytes, wake); });
+  const auto written = co_await output_.write(descriptors_.out.get(), bytes);
   if (!written) co_return written.error();
   co_return Result<void>{};
 }
@@ -147,10 +155,7 @@ asio::awaitable<void> Io::say(std::string line) {
 }
 
 asio::awaitable<void> Io::draw(std::string text) {
-  const int err = descriptors_.err.get();
-  const Bytes bytes = as_bytes(text);
-  [[maybe_unused]] const auto written =
-      co_await output_.run([err, bytes](int wake) { return write_all(err, bytes, wake); });
+  [[maybe_unused]] const auto written = co_await output_.write(descriptors_.err.get(), as_bytes(text));
 }
 
 bool Io::output_is_terminal() const { return ::isatty(descriptors_.out.get()) == 1; }

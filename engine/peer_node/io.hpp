@@ -6,7 +6,6 @@
 // time. Cancelling a read or write ends it at once with cancelled_error().
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -36,11 +35,21 @@ class BlockingLane {
   BlockingLane();
   ~BlockingLane();
 
-  // `work` gets a descriptor that becomes readable when the caller is cancelled.
-  boost::asio::awaitable<Result<std::size_t>> run(std::function<Result<std::size_t>(int wake)> work);
+  // At least one byte, or 0 at the end.
+  boost::asio::awaitable<Result<std::size_t>> read(int descriptor, MutableBytes into);
+  // All of them.
+  boost::asio::awaitable<Result<std::size_t>> write(int descriptor, Bytes from);
 
  private:
-  Descriptor wake_;
+  // One of the two; a plain value, because it crosses to the thread.
+  struct Transfer {
+    int descriptor = -1;
+    MutableBytes into;
+    Bytes from;
+  };
+  boost::asio::awaitable<Result<std::size_t>> run(Transfer transfer);
+
+  Descriptor wake_;                                   // readable once the transfer under way is cancelled
   std::unique_ptr<boost::asio::thread_pool> thread_;  // begun with the first piece of work
 };
 

@@ -43,6 +43,15 @@ asio::awaitable<void> Tasks::join() {
   while (!running_.empty()) co_await changed_.wait_through();
 }
 
+asio::awaitable<void> Tasks::join_or_cancel() {
+  while (!running_.empty() && !cancelled_) {
+    const std::size_t seen = ended_;
+    co_await wait_for_an_end(seen);
+    if (ended_ == seen) cancel();
+  }
+  co_await join();
+}
+
 asio::awaitable<void> Tasks::wait_for_an_end(std::size_t seen) {
   while (ended_ == seen) {
     if (auto waited = co_await changed_.wait(); !waited) co_return;

@@ -32,6 +32,8 @@ class Tasks {
   void cancel();
   // Ends once nothing runs any more, even if the caller is cancelled meanwhile.
   boost::asio::awaitable<void> join();
+  // The same, but the tasks are cancelled when the caller is.
+  boost::asio::awaitable<void> join_or_cancel();
   // Ends once a task has ended since `seen` of them had, or when the caller is cancelled.
   boost::asio::awaitable<void> wait_for_an_end(std::size_t seen);
 

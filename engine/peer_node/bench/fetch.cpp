@@ -39,7 +39,8 @@ asio::awaitable<Result<Length>> first_length(CoreEvents& events) {
 
 asio::awaitable<void> time_first_block(Core& core, double begun, double& into) {
   auto events = co_await core.watch();
-  if (events && co_await first_block(*events)) into = monotonic_s() - begun;
+  if (!events) co_return;
+  if (auto first = co_await first_block(*events)) into = monotonic_s() - begun;
 }
 
 asio::awaitable<Result<void>> download(Core& core, std::uint64_t blocks) {
@@ -48,8 +49,8 @@ asio::awaitable<Result<void>> download(Core& core, std::uint64_t blocks) {
     if (!events) co_return events.error();
     const auto info = co_await core.info();
     if (!info) co_return info.error();
-    const auto length =
-        info->length.value > 0 ? Result<Length>(info->length) : co_await first_length(*events);
+    Result<Length> length = info->length;
+    if (info->length.value == 0) length = co_await first_length(*events);
     if (!length) co_return length.error();
     blocks = length->value;
   }

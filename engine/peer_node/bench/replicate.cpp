@@ -159,8 +159,11 @@ asio::awaitable<Result<Json>> in_one_process(const BenchContext& context, const 
   auto server = co_await open_bench_node(folder("source"), context.environment);
   if (!server) co_return server.error();
   auto client = co_await open_bench_node(folder("copy"), context.environment);
-  Result<Json> json = client ? co_await between(context, verb, *server->node, *client->node) : client.error();
-  if (client) co_await client->close();
+  Result<Json> json = client.has_error() ? Result<Json>(client.error()) : Json();
+  if (client) {
+    json = co_await between(context, verb, *server->node, *client->node);
+    co_await client->close();
+  }
   co_await server->close();
   co_return json;
 }
@@ -180,9 +183,11 @@ std::string table(const Json& json) {
 asio::awaitable<Outcome> replicate(BenchContext context, const BenchReplicate& verb, bool json) {
   const Scratch scratch;
   if (scratch.path().empty()) co_return failed(exit_code::failed, "no folder for temporary files");
-  const auto result = verb.transport == BenchReplicate::Transport::tcp
-                          ? co_await over_tcp(context, verb, scratch)
-                          : co_await in_one_process(context, verb, scratch);
+  Result<Json> result = Json();
+  if (verb.transport == BenchReplicate::Transport::tcp)
+    result = co_await over_tcp(context, verb, scratch);
+  else
+    result = co_await in_one_process(context, verb, scratch);
   if (!result) co_return failed(result.error(), "replicate");
   if (auto printed = co_await context.io.print(json ? to_line(*result) : table(*result)); !printed)
     co_return failed(printed.error(), "stdout");

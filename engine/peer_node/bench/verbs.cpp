@@ -108,7 +108,7 @@ asio::awaitable<Outcome> serve_live(BenchContext context, const BenchServeLive& 
   const auto append = [](Core& core, Timers& timers, const BenchServeLive& verb,
                          Io& io) -> asio::awaitable<void> {
     const auto appended = co_await append_stamped(core, timers, verb.samples, verb.interval_ms);
-    if (!appended && !co_await was_cancelled())
+    if (!appended && appended.error() != cancelled_error())
       co_await io.say("sheaf: append: " + appended.error().message());
   };
   tasks.start(append(*core, *context.environment.timers, verb, context.io));

@@ -16,6 +16,16 @@ constexpr std::size_t read_bytes = 256 * 1024;              // at most so much b
 
 std::string length_line(Length length) { return to_line({{"length", length.value}}); }
 
+std::string core_text(const CoreInfo& info) {
+  const Json json = core_json(info);
+  std::string text;
+  for (const auto& [name, value] : json.items()) {
+    if (!text.empty()) text += '\n';
+    text += name + ": " + (value.is_string() ? value.get<std::string>() : value.dump());
+  }
+  return text;
+}
+
 asio::awaitable<Outcome> say_length(CommandContext& context, Io& io, Length length) {
   if (!context.global.json) co_return Outcome{};
   if (auto printed = co_await io.print(length_line(length)); !printed)
@@ -132,8 +142,12 @@ asio::awaitable<Outcome> run(CommandContext& context, const CoreAppendCommand& c
   if (!info) co_return failed(info.error(), to_string(command.core));
   if (!info->writable) co_return failed(EngineErrc::not_writable, to_string(command.core));
   bool large = false;
-  const auto length = command.lines ? co_await append_lines(context, *core, io, large)
-                                    : co_await append_whole_input(*core, io, large);
+  // Not by `?:` nor `&&` around co_await: g++ 12 goes astray in some of them.
+  Result<Length> length = Length{};
+  if (command.lines)
+    length = co_await append_lines(context, *core, io, large);
+  else
+    length = co_await append_whole_input(*core, io, large);
   if (!length) co_return failed(length.error(), to_string(command.core));
   if (large) co_return too_large();
   co_return co_await say_length(context, io, *length);
@@ -155,15 +169,7 @@ asio::awaitable<Outcome> run(CommandContext& context, const CoreInfoCommand& com
   if (!core) co_return no_such_core(core.error(), command.core);
   const auto info = co_await core->info();
   if (!info) co_return failed(info.error(), to_string(command.core));
-  std::string text;
-  if (context.global.json) {
-    text = to_line(core_json(*info));
-  } else {
-    for (const auto& [name, value] : core_json(*info).items()) {
-      if (!text.empty()) text += '\n';
-      text += name + ": " + (value.is_string() ? value.get<std::string>() : value.dump());
-    }
-  }
+  const std::string text = context.global.json ? to_line(core_json(*info)) : core_text(*info);
   if (auto printed = co_await io.print(text); !printed) co_return failed(printed.error(), "stdout");
   co_return Outcome{};
 }

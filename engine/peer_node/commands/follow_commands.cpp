@@ -65,8 +65,11 @@ std::optional<EncryptionKey> encryption_key_from(const KeyText& text) {
 asio::awaitable<Outcome> read_encryption_key(const std::string& name, Io& io,
                                              std::optional<EncryptionKey>& key) {
   KeyText text;
-  const auto read =
-      name == "-" ? co_await read_input(io, text) : read_key_file(io.around().resolve(name), text);
+  Result<void> read;
+  if (name == "-")
+    read = co_await read_input(io, text);
+  else
+    read = read_key_file(io.around().resolve(name), text);
   if (!read) co_return Outcome{exit_code::failed, name + ": " + read.error().message()};
   if (text.bytes.size() <= most_key_file_bytes) key = encryption_key_from(text);
   if (!key) co_return failed(exit_code::failed, name + ": holds no key of 32 bytes");
@@ -105,9 +108,7 @@ asio::awaitable<Outcome> download_each(CommandContext& context, std::vector<Core
   Outcome worst;
   Tasks tasks(co_await asio::this_coro::executor);
   for (auto& core : cores) tasks.start(download_into(context, std::move(core), wait, worst));
-  while (tasks.running() > 0 && !co_await was_cancelled()) co_await tasks.wait_for_an_end(tasks.ended());
-  if (co_await was_cancelled()) tasks.cancel();
-  co_await tasks.join();
+  co_await tasks.join_or_cancel();
   co_return worst;
 }
 

@@ -57,19 +57,12 @@ asio::awaitable<void> connect_once(CommandContext& context, const Address& peer,
   if (worst.code == exit_code::done) worst = std::move(one);
 }
 
-// Waits for all of them; when cancelled, has them end first.
-asio::awaitable<void> join_or_cancel(Tasks& tasks) {
-  while (tasks.running() > 0 && !co_await was_cancelled()) co_await tasks.wait_for_an_end(tasks.ended());
-  if (co_await was_cancelled()) tasks.cancel();
-  co_await tasks.join();
-}
-
 asio::awaitable<Outcome> connect_to_all(CommandContext& context, const ConnectCommand& command, Io& io) {
   Outcome worst;
   Tasks tasks(co_await asio::this_coro::executor);
   for (const auto& peer : command.peers)
     tasks.start(command.live ? keep_connected(context, peer) : connect_once(context, peer, io, worst));
-  co_await join_or_cancel(tasks);
+  co_await tasks.join_or_cancel();
   co_return worst;
 }
 

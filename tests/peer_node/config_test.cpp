@@ -1,0 +1,157 @@
+#include "engine/peer_node/config.hpp"
+
+#include <fstream>
+
+#include <doctest/doctest.h>
+
+#include "engine/peer_node/limits_table.hpp"
+#include "tests/peer_node/support.hpp"
+
+namespace sheaf::peer_node {
+namespace {
+
+using test::plain_surroundings;
+
+const std::string key = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+std::string complaint(const std::string& text, const Surroundings& around = plain_surroundings()) {
+  try {
+    parse_config(text, "sheaf.toml", around);
+  } catch (const BadConfig& bad) {
+    return bad.what();
+  }
+  return "accepted";
+}
+
+TEST_CASE("an empty file gives the defaults") {
+  const Config config = parse_config("", "sheaf.toml", plain_surroundings());
+  CHECK(config.listen.empty());
+  CHECK(config.allow_peers.empty());
+  CHECK(config.durability == Durability::crash);
+  CHECK(config.log_level == LogLevel::info);
+  CHECK(config.limits.connections == Limits{}.connections);
+}
+
+TEST_CASE("every known key is taken") {
+  const Config config = parse_config(R"(
+[node]
+listen = ["tcp://0.0.0.0:4900", "tcp://[::]:4901"]
+peers = ["tcp://192.0.2.7:4900"]
+[bundle]
+policy = "open"
+allow = []
+allow_peers = [")" + key + R"("]
+announce = "all"
+max_archives = 100000
+[limits]
+connections = 7
+receive_bytes_session = "64 MiB"
+frame_growth_bytes = 4096
+idle_timeout_ms = 1500
+free_disk_bytes = 0
+[log]
+level = "debug"
+[storage]
+durability = "power"
+fallback = "small"
+)",
+                                     "sheaf.toml", plain_surroundings());
+  CHECK(config.listen.size() == 2);
+  CHECK(config.peers.at(0).port == 4900);
+  CHECK(to_string(config.allow_peers.at(0)) == key);
+  CHECK(config.limits.connections == 7);
+  CHECK(config.limits.receive_bytes_session == 64 * 1024 * 1024);
+  CHECK(config.limits.frame_growth_bytes == 4096);
+  CHECK(config.limits.idle_timeout_ms == std::chrono::milliseconds(1500));
+  CHECK(config.limits.free_disk_bytes == 0);
+  CHECK(config.log_level == LogLevel::debug);
+  CHECK(config.durability == Durability::power);
+}
+
+TEST_CASE("each limit is a key under its own name, and no two share a field") {
+  std::uint64_t value = 1000;
+  std::string text = "[limits]\n";
+  for (const auto& entry : limit_entries())
+    text += std::string(entry.name) + " = " + std::to_string(++value) + "\n";
+  const Config config = parse_config(text, "sheaf.toml", plain_surroundings());
+  value = 1000;
+  for (const auto& entry : limit_entries()) {
+    CAPTURE(entry.name);
+    CHECK(value_of(config.limits, entry) == ++value);
+  }
+}
+
+TEST_CASE("what is wrong is named with file, line and key") {
+  const std::pair<std::string, std::string> cases[] = {
+      {"[node]\nlisten = 5", "sheaf.toml:2: node.listen: is not a list of texts"},
+      {"[node]\nlisten = [5]", "sheaf.toml:2: node.listen: is not a list of texts"},
+      {"[node]\n\npeers = [\"nowhere\"]", "sheaf.toml:3: node.peers: nowhere: "},
+      {"[node]\npeers = [\"ws://h:1\"]",
+       "sheaf.toml:2: node.peers: ws://h:1: only tcp:// is available in this version"},
+      {"[node]\nhttp = \"127.0.0.1:4902\"", "sheaf.toml:2: node.http: is not available in this version"},
+      {"[node]\nlisten_to = []", "sheaf.toml:2: node.listen_to: no such key"},
+      {"\n[nodes]\nlisten = []", "sheaf.toml:2: nodes: no such key"},
+      {"node = 5", "sheaf.toml:1: node: is not a table"},
+      {"colour = \"red\"", "sheaf.toml:1: colour: no such key"},
+      {"[bundle]\npolicy = \"allowlist\"", "sheaf.toml:2: bundle.policy: only \"open\" is available"},
+      {"[bundle]\nallow = [\"x\"]", "sheaf.toml:2: bundle.allow: is not available in this version"},
+      {"[bundle]\nallow_peers = [\"x\"]", "sheaf.toml:2: bundle.allow_peers: is not a key: x"},
+      {"[bundle]\nannounce = \"allowed\"", "sheaf.toml:2: bundle.announce: only \"all\" is available"},
+      {"[bundle]\nmax_archives = \"many\"", "sheaf.toml:2: bundle.max_archives: is not a whole number"},
+      {"[bundle]\nquota_archive = \"64 GiB\"", "sheaf.toml:2: bundle.quota_archive: is not available"},
+      {"[limits]\nconnections = \"few\"", "sheaf.toml:2: limits.connections: is not a whole number"},
+      {"[limits]\nconnections = 1.5", "sheaf.toml:2: limits.connections: is not a whole number"},
+      {"[limits]\nconnections = -1", "sheaf.toml:2: limits.connections: is not from 0 to 2^53 - 1"},
+      {"[limits]\nconnections = 0", "sheaf.toml:2: limits.connections: is 0; it has to be at least 1"},
+      {"[limits]\nmanifest_bytes = \"1 KB\"", "sheaf.toml:2: limits.manifest_bytes: is not a size"},
+      {"[limits]\nmanifest_bytes = \"99999999 TiB\"", "sheaf.toml:2: limits.manifest_bytes: is not a size"},
+      {"[limits]\nwings = 2", "sheaf.toml:2: limits.wings: no such key"},
+      {"[log]\nlevel = \"loud\"", "sheaf.toml:2: log.level: is none of error, warning, info, debug: loud"},
+      {"[log]\nlevel = 3", "sheaf.toml:2: log.level: is not a text"},
+      {"[storage]\ndurability = \"always\"", "sheaf.toml:2: storage.durability: is neither"},
+      {"[storage]\nfallback = \"bulk\"", "sheaf.toml:2: storage.fallback: only \"small\" is available"},
+      {"[storage]\n[[storage.store]]\nlabel = \"a\"", "storage.store: is not available in this version"},
+      {"[storage]\n[[storage.route]]\nto = [\"a\"]", "storage.route: is not available in this version"},
+      {"[node\n", "sheaf.toml:1: "},
+      {"[log]\nlevel = \"info\"\nlevel = \"info\"", "sheaf.toml:3: "},
+  };
+  for (const auto& [text, wanted] : cases) {
+    const std::string got = complaint(text);
+    CAPTURE(text);
+    CAPTURE(got);
+    CHECK(got.find(wanted) != std::string::npos);
+    CHECK(got.find("sheaf.toml:") == 0);
+  }
+}
+
+TEST_CASE("a variable of the environment beats the file") {
+  Surroundings around = plain_surroundings();
+  around.environment["SHEAF_LOG_LEVEL"] = "error";
+  around.environment["SHEAF_LIMITS_CONNECTIONS"] = "9";
+  around.environment["SHEAF_LIMITS_MANIFEST_BYTES"] = "2 KiB";
+  around.environment["SHEAF_NODE_PEERS"] = "tcp://a:1 tcp://b:2";
+  around.environment["SHEAF_UNRELATED"] = "x";
+  const Config config =
+      parse_config("[log]\nlevel = \"debug\"\n[limits]\nconnections = 7\n", "sheaf.toml", around);
+  CHECK(config.log_level == LogLevel::error);
+  CHECK(config.limits.connections == 9);
+  CHECK(config.limits.manifest_bytes == 2048);
+  CHECK(config.peers.size() == 2);
+  around.environment["SHEAF_LOG_LEVEL"] = "loud";
+  CHECK(complaint("", around).find("environment: SHEAF_LOG_LEVEL: is none of") == 0);
+}
+
+TEST_CASE("without a file of that name there is nothing but defaults; one that was named has to be there") {
+  const test::TemporaryFolder folder;
+  const auto around = plain_surroundings();
+  CHECK(load_config(std::nullopt, folder.path(), around).listen.empty());
+  CHECK_THROWS_AS(load_config(folder.path() / "none.toml", folder.path(), around), BadConfig);
+  CHECK_THROWS_AS(load_config(folder.path(), folder.path(), around), BadConfig);
+  std::ofstream(folder.path() / "sheaf.toml") << "[log]\nlevel = \"error\"\n";
+  CHECK(load_config(std::nullopt, folder.path(), around).log_level == LogLevel::error);
+  std::ofstream(folder.path() / "sheaf.toml") << std::string(1024 * 1024 + 1, '#');
+  CHECK_THROWS_AS(load_config(std::nullopt, folder.path(), around), BadConfig);
+}
+
+}  // namespace
+}  // namespace sheaf::peer_node

@@ -1,0 +1,278 @@
+#include "engine/peer_node/options.hpp"
+
+#include <doctest/doctest.h>
+
+#include "engine/peer_node/exit_code.hpp"
+#include "tests/peer_node/support.hpp"
+
+namespace sheaf::peer_node {
+namespace {
+
+using test::plain_surroundings;
+using Words = std::vector<std::string>;
+
+const std::string hex_key = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+Command parsed(const Words& words, const Surroundings& around = plain_surroundings()) {
+  const Parsed result = parse_arguments(words, around);
+  if (const auto* said = std::get_if<Said>(&result)) FAIL("not accepted: ", said->text);
+  return std::get<Command>(result);
+}
+
+template <class Action>
+Action action(const Words& words, const Surroundings& around = plain_surroundings()) {
+  const Command command = parsed(words, around);
+  REQUIRE(std::holds_alternative<Action>(command.action));
+  return std::get<Action>(command.action);
+}
+
+Said said(const Words& words, const Surroundings& around = plain_surroundings()) {
+  const Parsed result = parse_arguments(words, around);
+  REQUIRE(std::holds_alternative<Said>(result));
+  return std::get<Said>(result);
+}
+
+Address address(const std::string& text) { return parse_address(text).value(); }
+
+TEST_CASE("every command has its own help with an example") {
+  const Words commands[] = {{},
+                            {"info"},
+                            {"add"},
+                            {"forget"},
+                            {"download"},
+                            {"serve"},
+                            {"connect"},
+                            {"core"},
+                            {"core", "create"},
+                            {"core", "append"},
+                            {"core", "get"},
+                            {"core", "info"},
+                            {"core", "truncate"},
+                            {"bench"},
+                            {"bench", "serve-core"},
+                            {"bench", "fetch-core"},
+                            {"bench", "fetch-sparse"},
+                            {"bench", "serve-live"},
+                            {"bench", "fetch-live"},
+                            {"bench", "local-append"},
+                            {"bench", "replicate"}};
+  for (Words words : commands) {
+    for (const char* flag : {"--help", "-h"}) {
+      Words asked = words;
+      asked.push_back(flag);
+      const Said help = said(asked);
+      CAPTURE(help.text);
+      CHECK(help.code == 0);
+      CHECK(help.text.find("Example:\n  ") != std::string::npos);
+      for (const auto& word : words) CHECK(help.text.find(word) != std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("the version is said on stdout with 0") {
+  CHECK(said({"--version"}).code == 0);
+  CHECK(said({"--version"}).text == std::string("sheaf ") + program_version + "\n");
+}
+
+TEST_CASE("global options stand before or after the command") {
+  const Command before = parsed({"-d", "notes", "--json", "--timeout", "5", "-vv", "info"});
+  const Command after = parsed({"info", "--timeout=5", "-vv", "--json", "--dir", "notes"});
+  CHECK(before == after);
+  CHECK(before.global.folder == "/somewhere/notes");
+  CHECK(before.global.json);
+  CHECK(before.global.timeout == std::chrono::seconds(5));
+  CHECK(before.global.verbosity == 2);
+  CHECK(parsed({"core", "info", "log", "-d", "notes"}) == parsed({"core", "-d", "notes", "info", "log"}));
+}
+
+TEST_CASE("the defaults are those of the manual") {
+  const Command command = parsed({"info"});
+  CHECK(command.global.folder == "/home/alice/.local/share/sheaf");
+  CHECK(!command.global.json);
+  CHECK(!command.global.config);
+  CHECK(command.global.timeout == std::chrono::seconds(30));
+  CHECK(command.global.verbosity == 0);
+}
+
+TEST_CASE("a timeout of 0 waits for ever, and may be a fraction") {
+  CHECK(parsed({"info", "--timeout", "0"}).global.timeout == std::nullopt);
+  CHECK(parsed({"info", "--timeout", "0.5"}).global.timeout == std::chrono::milliseconds(500));
+  for (const char* wrong : {"-1", "soon", "1e99", "nan", "5s"})
+    CHECK(said({"info", "--timeout", wrong}).code == exit_code::wrong_usage);
+}
+
+TEST_CASE("the folder is the flag's, else SHEAF_DIR's, else the XDG data home's, else the home's") {
+  Surroundings around = plain_surroundings();
+  around.environment["XDG_DATA_HOME"] = "/data";
+  CHECK(parsed({"info"}, around).global.folder == "/data/sheaf");
+  around.environment["XDG_DATA_HOME"] = "relative";
+  CHECK(parsed({"info"}, around).global.folder == "/home/alice/.local/share/sheaf");
+  around.environment["SHEAF_DIR"] = "here";
+  CHECK(parsed({"info"}, around).global.folder == "/somewhere/here");
+  CHECK(parsed({"-d", "/there", "info"}, around).global.folder == "/there");
+  around.environment.clear();
+  CHECK(said({"info"}, around).code == exit_code::wrong_usage);
+}
+
+TEST_CASE("a flag beats the environment") {
+  Surroundings around = plain_surroundings();
+  around.environment["SHEAF_TIMEOUT"] = "7";
+  around.environment["SHEAF_JSON"] = "1";
+  around.environment["SHEAF_CONFIG"] = "other.toml";
+  around.environment["SHEAF_QUIET"] = "1";
+  around.environment["SHEAF_LISTEN"] = "tcp://127.0.0.1:1, tcp://127.0.0.1:2";
+  around.environment["SHEAF_PEER"] = "tcp://127.0.0.1:3";
+  around.environment["SHEAF_SPARSE"] = "1";
+  const Command from_environment = parsed({"serve"}, around);
+  CHECK(from_environment.global.timeout == std::chrono::seconds(7));
+  CHECK(from_environment.global.json);
+  CHECK(from_environment.global.config == "/somewhere/other.toml");
+  CHECK(from_environment.global.verbosity == -1);
+  const auto serve = action<ServeCommand>({"serve"}, around);
+  CHECK(serve.listen == std::vector{address("tcp://127.0.0.1:1"), address("tcp://127.0.0.1:2")});
+  CHECK(serve.peers == std::vector{address("tcp://127.0.0.1:3")});
+  CHECK(serve.sparse);
+
+  const Words words{"serve",       "--timeout", "9",        "--config",
+                    "/etc/s.toml", "-v",        "--listen", "tcp://127.0.0.1:4"};
+  const Command from_flags = parsed(words, around);
+  CHECK(from_flags.global.timeout == std::chrono::seconds(9));
+  CHECK(from_flags.global.config == "/etc/s.toml");
+  CHECK(from_flags.global.verbosity == 1);
+  CHECK(action<ServeCommand>(words, around).listen == std::vector{address("tcp://127.0.0.1:4")});
+
+  around.environment["SHEAF_JSON"] = "perhaps";
+  CHECK(said({"info"}, around).code == exit_code::wrong_usage);
+}
+
+TEST_CASE("--listen A B and --listen A --listen B are the same") {
+  const auto one = action<ServeCommand>({"serve", "--listen", "tcp://127.0.0.1:0", "tcp://[::1]:0"});
+  const auto two =
+      action<ServeCommand>({"serve", "--listen", "tcp://127.0.0.1:0", "--listen", "tcp://[::1]:0"});
+  CHECK(one == two);
+  CHECK(one.listen.size() == 2);
+  const auto both = action<ServeCommand>(
+      {"serve", "--listen", "tcp://127.0.0.1:0", "--peer", "tcp://h:1", "tcp://h:2", "--sparse"});
+  CHECK(both.listen.size() == 1);
+  CHECK(both.peers.size() == 2);
+  CHECK(both.sparse);
+}
+
+TEST_CASE("connect takes any number of addresses, in any place") {
+  const auto connect = action<ConnectCommand>({"connect", "tcp://a:1", "--live", "tcp://b:2"});
+  CHECK(connect.peers == std::vector{address("tcp://a:1"), address("tcp://b:2")});
+  CHECK(connect.live);
+  CHECK(!connect.sparse);
+  CHECK(said({"connect"}).code == exit_code::wrong_usage);
+}
+
+TEST_CASE("an address that cannot be used is wrong usage that names it") {
+  for (const char* wrong : {"127.0.0.1:1", "tcp://", "tcp://h", "tcp://h:99999", "udp://h:1", "ws://h:1",
+                            "stdio:", "exec:ssh host", "tcp://nokey@h:1"}) {
+    const Said result = said({"connect", wrong});
+    CHECK(result.code == exit_code::wrong_usage);
+    CHECK(result.text.find(wrong) != std::string::npos);
+  }
+  CHECK(said({"connect", "tcp://h:0"}).code == exit_code::wrong_usage);
+  CHECK(action<ConnectCommand>({"connect", "tcp://" + hex_key + "@h:1"}).peers.at(0).key.has_value());
+}
+
+TEST_CASE("a core is a key in any of its forms, or a name") {
+  const auto by_hex = action<CoreInfoCommand>({"core", "info", hex_key});
+  REQUIRE(std::holds_alternative<CoreKey>(by_hex.core));
+  CHECK(to_string(by_hex.core) == hex_key);
+  CHECK(action<CoreInfoCommand>({"core", "info", "pear://" + hex_key}) == by_hex);
+  CHECK(action<CoreInfoCommand>({"core", "info", "log"}).core == CoreRef(std::string("log")));
+  CHECK(said({"core", "create", hex_key}).code == exit_code::wrong_usage);
+  CHECK(said({"core", "create", "a\nb"}).code == exit_code::wrong_usage);
+  CHECK(said({"core", "create", std::string(256, 'a')}).code == exit_code::wrong_usage);
+}
+
+TEST_CASE("add follows bare cores, with the options of the manual") {
+  const auto add = action<AddCommand>({"add", hex_key, "--core", "--encryption-key-file", "-", "--private"});
+  CHECK(to_string(add.key) == hex_key);
+  CHECK(add.encryption_key_file == "-");
+  CHECK(add.is_private);
+  CHECK(said({"add", hex_key}).code == exit_code::wrong_usage);
+  CHECK(said({"add", "log", "--core"}).code == exit_code::wrong_usage);
+}
+
+TEST_CASE("download takes a core or --all, not both and not neither") {
+  CHECK(!action<DownloadCommand>({"download", "--all"}).core);
+  const auto one = action<DownloadCommand>({"download", "--peer", "tcp://h:1", "log"});
+  CHECK(one.core == CoreRef(std::string("log")));
+  CHECK(one.peer == address("tcp://h:1"));
+  CHECK(said({"download"}).code == exit_code::wrong_usage);
+  CHECK(said({"download", "log", "--all"}).code == exit_code::wrong_usage);
+}
+
+TEST_CASE("the commands on cores take their numbers exactly") {
+  CHECK(action<CoreGetCommand>({"core", "get", "log", "41"}).index == BlockIndex{41});
+  CHECK(action<CoreGetCommand>({"core", "get", "log", "41", "--peer", "tcp://h:1"}).peer ==
+        address("tcp://h:1"));
+  CHECK(action<CoreTruncateCommand>({"core", "truncate", "log", "0"}).length == Length{0});
+  CHECK(action<CoreAppendCommand>({"core", "append", "log", "--lines"}).lines);
+  CHECK(action<ForgetCommand>({"forget", "log", "--yes"}).yes);
+  for (const char* wrong : {"x", "1x", "-1", "1.5", "9007199254740992", "99999999999999999999", ""})
+    CHECK(said({"core", "get", "log", wrong}).code == exit_code::wrong_usage);
+}
+
+TEST_CASE("the verbs of the measuring contract keep its order of arguments") {
+  CHECK(
+      std::get<BenchServeCore>(action<BenchCommand>({"bench", "serve-core", "a", "3", "10", "4900"}).verb) ==
+      BenchServeCore{"/somewhere/a", 3, 10, 4900});
+  const auto key = std::get<CoreKey>(core_ref(hex_key));
+  CHECK(std::get<BenchFetchCore>(
+            action<BenchCommand>({"bench", "fetch-core", "b", hex_key, "4900", "0"}).verb) ==
+        BenchFetchCore{"/somewhere/b", key, 4900, 0});
+  CHECK(std::get<BenchFetchSparse>(
+            action<BenchCommand>({"bench", "fetch-sparse", "b", hex_key, "1", "9", "5"}).verb) ==
+        BenchFetchSparse{"/somewhere/b", key, 1, 9, 5});
+  CHECK(std::get<BenchServeLive>(action<BenchCommand>({"bench", "serve-live", "a", "500", "5", "1"}).verb) ==
+        BenchServeLive{"/somewhere/a", 500, 5, 1});
+  CHECK(std::get<BenchFetchLive>(
+            action<BenchCommand>({"bench", "fetch-live", "b", hex_key, "500", "1"}).verb) ==
+        BenchFetchLive{"/somewhere/b", key, 500, 1});
+  CHECK(std::get<BenchLocalAppend>(
+            action<BenchCommand>({"bench", "local-append", "a", "9", "100", "4"}).verb) ==
+        BenchLocalAppend{"/somewhere/a", 9, 100, 4});
+}
+
+TEST_CASE("bench replicate takes its shape from flags") {
+  const auto plain = action<BenchCommand>({"bench", "replicate", "--blocks", "9", "--size", "100"});
+  CHECK(!plain.in_memory);
+  CHECK(std::get<BenchReplicate>(plain.verb).blocks == 9);
+  CHECK(std::get<BenchReplicate>(plain.verb).block_bytes == 100);
+  CHECK(std::get<BenchReplicate>(plain.verb).transport == BenchReplicate::Transport::tcp);
+  const auto other = action<BenchCommand>(
+      {"bench", "replicate", "--blocks", "9", "--transport", "memory", "--store", "memory", "--live"});
+  CHECK(other.in_memory);
+  CHECK(std::get<BenchReplicate>(other.verb).transport == BenchReplicate::Transport::memory);
+  CHECK(std::get<BenchReplicate>(other.verb).live);
+  CHECK(said({"bench", "replicate"}).code == exit_code::wrong_usage);
+  CHECK(said({"bench", "replicate", "--blocks", "9", "--transport", "pigeon"}).code ==
+        exit_code::wrong_usage);
+}
+
+TEST_CASE("wrong usage ends with 2, a reason of one line, and where to find help") {
+  const std::pair<Words, std::string> cases[] = {
+      {{}, "See sheaf --help."},
+      {{"fly"}, "See sheaf --help."},
+      {{"info", "--wings"}, "See sheaf info --help."},
+      {{"core"}, "See sheaf core --help."},
+      {{"core", "get", "log"}, "See sheaf core get --help."},
+      {{"core", "info", "a", "b"}, "See sheaf core info --help."},
+      {{"serve", "--listen"}, "See sheaf serve --help."},
+  };
+  for (const auto& [words, hint] : cases) {
+    const Said result = said(words);
+    CAPTURE(result.text);
+    CHECK(result.code == exit_code::wrong_usage);
+    CHECK(result.text.starts_with("sheaf: "));
+    CHECK(result.text.find(hint) != std::string::npos);
+    CHECK(std::count(result.text.begin(), result.text.end(), '\n') == 2);
+  }
+}
+
+}  // namespace
+}  // namespace sheaf::peer_node
