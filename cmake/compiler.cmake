@@ -4,13 +4,17 @@ if(ccache_program AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${ccache_program})
 endif()
 
+# What costs time when it runs is in libraries; -O3 would cost compile time only.
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1")
+
 add_library(sheaf_compiler INTERFACE)
 target_compile_options(sheaf_compiler INTERFACE -Wall -Wextra -Wpedantic -Werror)
 target_compile_definitions(sheaf_compiler INTERFACE _GLIBCXX_ASSERTIONS)
 target_include_directories(sheaf_compiler INTERFACE ${PROJECT_SOURCE_DIR})
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  # Coroutine frames make g++ 12 see uninitialised and dangling values that are not there.
-  target_compile_options(sheaf_compiler INTERFACE -Wno-maybe-uninitialized)
+  # In coroutine frames g++ 12 sees uninitialised values and mismatched deletes that are not there.
+  target_compile_options(sheaf_compiler INTERFACE -Wno-maybe-uninitialized -Wno-mismatched-new-delete)
 endif()
 if(SHEAF_SANITIZE)
   target_compile_options(sheaf_compiler INTERFACE -fsanitize=${SHEAF_SANITIZE} -fno-sanitize-recover=all

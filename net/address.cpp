@@ -89,10 +89,12 @@ std::string to_string(const Address& address) {
     case Scheme::tcp: out = "tcp://"; break;
     case Scheme::ws: out = "ws://"; break;
   }
-  if (address.key) out += to_string(*address.key) + "@";
+  if (address.key) out.append(to_string(*address.key)).append("@");
   const bool brackets = address.host.find(':') != std::string::npos;
-  out += brackets ? "[" + address.host + "]" : address.host;
-  out += ":" + std::to_string(address.port) + address.path;
+  if (brackets) out += '[';
+  out += address.host;
+  if (brackets) out += ']';
+  out.append(":").append(std::to_string(address.port)).append(address.path);
   return out;
 }
 

@@ -18,6 +18,13 @@ namespace sheaf {
 
 class Bitfield {
  public:
+  Bitfield() = default;
+  Bitfield(const Bitfield&) = default;  // as large as the field: not by accident
+  Bitfield(Bitfield&&) noexcept = default;
+  Bitfield& operator=(const Bitfield& other) { return *this = Bitfield(other); }
+  Bitfield& operator=(Bitfield&&) noexcept = default;
+  ~Bitfield() = default;
+
   static constexpr std::uint64_t page_bits = 32768;
   static constexpr std::size_t page_bytes = page_bits / 8;
 
@@ -60,6 +67,13 @@ class Bitfield {
   static constexpr std::size_t page_words = page_bits / 64;
   using Words = std::array<std::uint64_t, page_words>;
   struct Page {
+    Page() = default;
+    Page(std::uint64_t set, std::unique_ptr<Words> bits) : count(set), words(std::move(bits)) {}
+    Page(const Page& other) : count(other.count), words(other.words ? new Words(*other.words) : nullptr) {}
+    Page(Page&&) noexcept = default;
+    Page& operator=(Page&&) noexcept = default;
+    ~Page() = default;
+
     std::uint64_t count = 0;
     std::unique_ptr<Words> words;  // null: all bits set
   };

@@ -79,7 +79,7 @@ void Writer::little_endian(std::uint64_t value, std::size_t bytes) {
 
 void Writer::uint(std::uint64_t value) {
   invariant(value <= max_wire_integer, "an integer on the wire is below 2^53");
-  if (value <= 0xfc) return little_endian(value, 1);
+  if (value <= 0xfc) return u8(static_cast<std::uint8_t>(value));  // most of them
   if (value <= 0xffff) {
     u8(0xfd);
     return little_endian(value, 2);

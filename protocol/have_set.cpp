@@ -58,6 +58,7 @@ void HaveSet::apply(BlockIndex start, std::span<const std::uint32_t> words) {
   if (start.value >= most_index) return;
   words = words.first(
       static_cast<std::size_t>(std::min<std::uint64_t>(words.size(), (most_index - start.value) / 32)));
+  if (words.empty()) return;
   const WordRuns runs(words);
   remove(start.value, start.value + runs.bits());
 
@@ -84,7 +85,7 @@ void HaveSet::clear() {
   forgotten_ = {};
 }
 
-// Adds an interval and joins it with those that it touches.
+// Adds an interval and joins it with those that it touches. Requires: begin < end.
 void HaveSet::insert(std::uint64_t begin, std::uint64_t end) {
   auto at = runs_.upper_bound(begin);
   if (at != runs_.begin()) {
@@ -102,6 +103,7 @@ void HaveSet::insert(std::uint64_t begin, std::uint64_t end) {
   runs_.emplace_hint(at, begin, end);
 }
 
+// Requires: begin < end.
 void HaveSet::remove(std::uint64_t begin, std::uint64_t end) {
   auto at = runs_.upper_bound(begin);
   if (at != runs_.begin()) {

@@ -17,8 +17,8 @@ inline Result<std::uint64_t> missing_nodes(BlockIndex block, Length length, Node
 
 // By the blocks held, without any read. Verifying a block stores its path to a root and all siblings on it,
 // and an upgrade stores the right siblings of the last root's path; so a node is known when it is a root, or
-// when a block under its parent is held. Never fewer than needed; more only where seeks, hash proofs or a
-// clear left nodes without blocks.
+// when a block under its parent is held. Never fewer than needed; more only where an upgrade from a shorter
+// length, a seek, a hash proof or a clear left nodes without blocks, and then the answer is only longer.
 std::uint64_t missing_nodes(TreeIndex node, Length length, const Bitfield& held);
 inline std::uint64_t missing_nodes(BlockIndex block, Length length, const Bitfield& held) {
   return missing_nodes(TreeIndex{2 * block.value}, length, held);

@@ -3,10 +3,12 @@
 // Free room lies in front of the content and behind it: the message's head, the mux header and the secret
 // stream's prefix and tag are written right-aligned into the front, the MAC goes behind. Whoever fills a
 // frame appends to tail(); each layer below prepends. The frame owns its bytes; views of content() are stale
-// after the next change.
+// after the next change. The memory of frames that are done is used for the next ones of the same thread, up
+// to a few MiB: a page that was just given back costs more to get again than a block costs to seal.
 #pragma once
 
 #include <algorithm>
+#include <utility>
 
 #include "sheaf/protocol/bytes.hpp"
 #include "sheaf/protocol/invariant.hpp"
@@ -21,9 +23,13 @@ class OutgoingFrame {
   // The secret stream's MAC.
   static constexpr std::size_t tailroom = 16;
 
-  explicit OutgoingFrame(std::size_t expected = 0) {
-    bytes_.reserve(headroom + expected + tailroom);
-    bytes_.resize(headroom);
+  explicit OutgoingFrame(std::size_t expected = 0);
+  ~OutgoingFrame();
+  OutgoingFrame(OutgoingFrame&&) noexcept = default;
+  OutgoingFrame& operator=(OutgoingFrame&& other) noexcept {
+    std::swap(bytes_, other.bytes_);
+    std::swap(begin_, other.begin_);
+    return *this;
   }
 
   Bytes content() const { return Bytes(bytes_).subspan(begin_); }

@@ -81,13 +81,21 @@ MutableBytes ReceiveBuffer::room(std::size_t frame) {
       if (!account_->grow(slab_, next.capacity)) return {};
       break;
   }
+  room_out_ = true;
   return slab_.bytes().subspan(end_);
 }
 
 void ReceiveBuffer::filled(std::size_t bytes) {
   invariant(slab_ && bytes <= slab_.capacity() - end_, "no more is received than there was room for");
   end_ += bytes;
+  room_out_ = false;
   busy_ = bytes >= quiet_bytes;
+}
+
+void ReceiveBuffer::release_idle() {
+  if (room_out_ || begin_ != end_ || slab_.capacity() <= quiet_bytes || !slab_.sole()) return;
+  slab_ = {};
+  begin_ = end_ = 0;
 }
 
 MutableBytes ReceiveBuffer::consume(std::size_t bytes) {

@@ -34,8 +34,8 @@ class ReceiveBuffer {
   MutableBytes consume(std::size_t bytes);
   const Slab& slab() const { return slab_; }
 
-  // Gives the memory back, as far as nobody else holds it.
-  void clear();
+  // Gives a large slab back if nothing is pending in it and no room of it is out: a quiet session holds none.
+  void release_idle();
 
  private:
   enum class Step : std::uint8_t { stay, rewind, move_front, take, grow, blocked };
@@ -51,6 +51,7 @@ class ReceiveBuffer {
   Slab slab_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
+  bool room_out_ = false;  // the owner may be reading into it
   bool trusted_ = false;
   bool busy_ = false;  // the last read brought more than a quiet slab holds
 };

@@ -48,8 +48,8 @@ Reorg::Reorg(const TreeHead& own, Verified verified, const Limits& limits)
 void Reorg::learn(std::span<const TreeNode> nodes) {
   nodes_.insert(nodes_.end(), nodes.begin(), nodes.end());
   std::ranges::stable_sort(nodes_, {}, &TreeNode::index);
-  const auto doubles = std::ranges::unique(nodes_, {}, &TreeNode::index);
-  nodes_.erase(doubles.begin(), doubles.end());
+  const auto same = [](const TreeNode& a, const TreeNode& b) { return a.index == b.index; };
+  nodes_.erase(std::unique(nodes_.begin(), nodes_.end(), same), nodes_.end());
 }
 
 const TreeNode* Reorg::learned(TreeIndex index) const {

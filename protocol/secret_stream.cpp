@@ -174,6 +174,7 @@ std::optional<StreamMessage> SecretStream::next_message() {
       break;
     }
     if (frame == 0 || in_.pending().size() < frame) {
+      in_.release_idle();
       watch_partial_frame();
       settle_stream_end();
       break;
@@ -219,9 +220,10 @@ void SecretStream::speak() {
   while (handshake_->writes()) {
     const auto message = handshake_->write();
     if (!message) return end(SessionEnd::handshake_failed);
-    const MutableBytes frame = out_.pack(prefix_bytes + message->size());
+    Buffer frame(prefix_bytes);
+    append(frame, *message);
     write_prefix(frame);
-    std::ranges::copy(*message, frame.begin() + prefix_bytes);
+    out_.put(std::move(frame));
   }
   if (!handshake_->finished()) return;
   HandshakeKeys keys = handshake_->take_keys();

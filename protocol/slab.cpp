@@ -15,6 +15,22 @@
 
 #include "sheaf/protocol/invariant.hpp"
 
+// A slab that lies in the pool is out of bounds for everybody: the address sanitizer then sees views that
+// outlived their handle.
+#if defined(__SANITIZE_ADDRESS__)
+#define SHEAF_SEES_ADDRESSES 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SHEAF_SEES_ADDRESSES 1
+#endif
+#endif
+#ifdef SHEAF_SEES_ADDRESSES
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, bytes) ((void)(at), (void)(bytes))
+#define ASAN_UNPOISON_MEMORY_REGION(at, bytes) ((void)(at), (void)(bytes))
+#endif
+
 namespace sheaf {
 namespace {
 
@@ -86,7 +102,10 @@ struct Block {
 struct Book {
   explicit Book(const Limits& l) : limits(l) {}
   ~Book() {
-    for (Block* block : kept) destroy(block);
+    for (Block* block : kept) {
+      ASAN_UNPOISON_MEMORY_REGION(block->data, block->capacity);
+      destroy(block);
+    }
   }
 
   static void destroy(Block* block) {
@@ -133,6 +152,7 @@ struct Book {
       if (block->capacity > SlabPool::slab_bytes && kept.size() < SlabPool::slabs_kept) shrink(block);
       if (block->capacity == SlabPool::slab_bytes && kept.size() < SlabPool::slabs_kept) {
         block->account.reset();  // not the last owner of the book: give_back's caller holds it
+        ASAN_POISON_MEMORY_REGION(block->data, block->capacity);
         kept.push_back(block);
         block = nullptr;
       }
@@ -210,6 +230,7 @@ Slab SlabAccount::take(std::size_t capacity) {
   if (capacity == SlabPool::slab_bytes && !book.kept.empty()) {
     block = book.kept.back();
     book.kept.pop_back();
+    ASAN_UNPOISON_MEMORY_REGION(block->data, block->capacity);
     block->handles.store(1, std::memory_order_relaxed);
   } else {
     auto fresh = std::make_unique<slab_detail::Block>();

@@ -193,7 +193,7 @@ Result<void> Verifier::check_bounds(const Proof& proof) const {
               proof.upgrade->signature.size() <= most_signature;
     bounded = bounded && length_after(*proof.upgrade);
   }
-  if (!bounded || nodes > limits_.proof_nodes) return ProtocolErrc::malformed;
+  if (!bounded || nodes > limits_.proof_nodes) return ProtocolErrc::malformed_proof;
   return {};
 }
 

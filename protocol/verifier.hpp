@@ -33,7 +33,8 @@ class Verifier {
   Verifier(const CoreKey& key, TreeHead head, std::optional<Manifest> manifest, NodeReader& nodes,
            const Limits& limits = {});
 
-  // Fails with malformed (bounds), invalid_proof, invalid_signature or invalid_manifest, which are the
+  // Fails with malformed_proof (bounds), malformed (sums past the wire's integers), invalid_proof,
+  // invalid_signature or invalid_manifest, which are the
   // sender's; with missing_node when the proof leads to a node that is not here; or with the store's error.
   // After a failure the Verifier is as it was before. An upgrade that brings no more than the head has is not
   // looked at: block, hash and seek then have to lead to known nodes.

@@ -13,6 +13,7 @@
 
 #include "storage/backend_support.hpp"
 #include "storage/change_hub.hpp"
+#include "storage/leveldb_env.hpp"
 #include "storage/leveldb_files.hpp"
 #include "storage/leveldb_seams.hpp"
 #include "storage/leveldb_status.hpp"
@@ -126,7 +127,7 @@ class LevelDbBackend final : public Backend {
     if (real_ && !sync_folder(options_.folder)) return StorageErrc::io_error;
     opened_ = std::move(opened);
     poisoned_ = false;
-    unsynced_ = false;
+    env_.forget_failure();
     space_.emplace(gauge_ ? *gauge_ : endless_, options_.floor);
     return {};
   }
@@ -141,7 +142,7 @@ class LevelDbBackend final : public Backend {
   Result<void> reopen() override {
     {
       const std::unique_lock lock(open_);
-      if (opened_ && !space_->admits(0)) return StorageErrc::full;
+      if (opened_ && !space_->above_floor()) return StorageErrc::full;
     }
     return Backend::reopen();
   }
@@ -191,14 +192,12 @@ class LevelDbBackend final : public Backend {
     options.sync = durable == Durable::yes;
     leveldb::Status status = opened_->db->Write(options, &scratch_);
     if (scratch_.ApproximateSize() > kept_batch_bytes) scratch_ = leveldb::WriteBatch();
-    if (status.ok() && durable == Durable::yes && unsynced_) status = sync_older_logs(env_, options_.folder);
-    if (status.ok() && durable == Durable::yes && unsynced_ && real_ && !sync_folder(options_.folder))
-      status = leveldb::Status::IOError(options_.folder, "the folder could not be synced");
+    if (status.ok() && env_.log_failed())
+      status = leveldb::Status::IOError(options_.folder, "a log was not synced");
     if (!status.ok()) {
       poisoned_ = true;
       return failed(status);
     }
-    unsynced_ = durable == Durable::no;
     changes_.publish(batch);
     return {};
   }
@@ -268,7 +267,7 @@ class LevelDbBackend final : public Backend {
 
   const LevelDbOptions options_;
   const bool real_;
-  leveldb::Env& env_;
+  mutable LogSyncingEnv env_;
   Endless endless_;
   const std::unique_ptr<SpaceGauge> own_gauge_;
   SpaceGauge* const gauge_;
@@ -280,7 +279,6 @@ class LevelDbBackend final : public Backend {
   std::mutex writing_;  // orders writes; guards what follows
   leveldb::WriteBatch scratch_;
   std::optional<SpaceGuard> space_;
-  bool unsynced_ = false;  // something was acknowledged without a sync since the last one
   ChangeHub changes_;
 
   std::atomic<bool> poisoned_{false};

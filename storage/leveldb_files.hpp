@@ -11,10 +11,6 @@ namespace sheaf {
 // such a folder is damaged, not new. (A first start that was cut off leaves neither.)
 bool tables_without_current(leveldb::Env& env, const std::string& folder);
 
-// A synced write of LevelDB syncs the newest log only. Where the write buffer was full shortly before, the
-// log before it may still be the only place of earlier writes, and nobody has synced it.
-leveldb::Status sync_older_logs(leveldb::Env& env, const std::string& folder);
-
 // Makes the names in a real folder survive: LevelDB syncs it for its manifest only.
 bool sync_folder(const std::string& folder);
 

@@ -29,15 +29,21 @@ std::unique_ptr<SpaceGauge> folder_gauge(std::string folder) {
   return std::make_unique<FolderGauge>(std::move(folder));
 }
 
+// Bytes above the floor.
+std::uint64_t SpaceGuard::room() {
+  const Space space = gauge_.measure();
+  const std::uint64_t least = std::max(floor_.bytes, space.total / 100 * floor_.percent);
+  return space.free > least ? space.free - least : 0;
+}
+
 bool SpaceGuard::admits(std::uint64_t bytes) {
   if (bytes > unasked_) {
-    const Space space = gauge_.measure();
-    const std::uint64_t least = std::max(floor_.bytes, space.total / 100 * floor_.percent);
-    if (space.free < least || space.free - least < bytes) {
+    const std::uint64_t left = room();
+    if (left < bytes) {
       unasked_ = 0;
       return false;
     }
-    unasked_ = std::max(bytes, std::min(unasked_most, (space.free - least) / 4));
+    unasked_ = std::max(bytes, std::min(unasked_most, left / 4));
   }
   unasked_ -= bytes;
   return true;

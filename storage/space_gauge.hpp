@@ -19,8 +19,12 @@ class SpaceGuard {
 
   // Whether `bytes` more may be written; they count as written then.
   bool admits(std::uint64_t bytes);
+  // Asks the gauge.
+  bool above_floor() { return room() > 0; }
 
  private:
+  std::uint64_t room();
+
   SpaceGauge& gauge_;
   SpaceFloor floor_;
   std::uint64_t unasked_ = 0;  // bytes that may be written before the gauge is asked again

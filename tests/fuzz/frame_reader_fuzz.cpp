@@ -5,6 +5,11 @@
 using namespace sheaf;
 using namespace sheaf::fuzz;
 
+namespace {
+constexpr std::size_t most_bytes = 2'000'000;  // of one conversation, and reads of one flight: an input takes
+constexpr std::size_t most_reads = 1'000;      // milliseconds, not seconds
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::size_t at = 0;
   const auto next = [&]() -> std::uint8_t { return at < size ? data[at++] : 0; };
@@ -31,7 +36,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (keep) held.push_back(std::move(*message));
     }
   };
-  while (at < size && !receiver.finished()) {
+  std::size_t total = 0;
+  while (at < size && total < most_bytes) {
     for (std::uint8_t frames = next() % 4; frames-- > 0;) {
       const std::uint8_t shape = next();
       const std::size_t bytes = (std::size_t{next()} << (shape % 12)) + shape % 7;
@@ -39,7 +45,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       sender.send(Buffer(bytes, static_cast<std::byte>(sizes.size() - 1)));
     }
     const Buffer raw = take_outgoing(sender);
-    const std::size_t piece = (std::size_t{next()} << (next() % 12)) + 1;
+    total += raw.size();
+    const std::size_t piece = std::max((std::size_t{next()} << (next() % 12)) + 1, raw.size() / most_reads);
     for (Bytes left = raw; !left.empty();) {
       if (!receiver.wants_bytes()) held.clear();  // whoever held messages lets them go
       const MutableBytes room = receiver.room();

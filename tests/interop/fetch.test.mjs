@@ -175,7 +175,7 @@ test('a core that the Node peer does not have is rejected by it, and the rest go
 
 test('an empty core is followed, and then its first append arrives', limit, async (t) => {
   const { writer, sheaf, key, address } = await writerAndSheaf(t, {})
-  const live = sheaf.start(['connect', '--live', address])
+  const live = await sheaf.live(writer, address)
   await writer.do('until', { core: 'a', peers: 1, synced: true })
   assert.equal((await sheaf.info(key)).length, 0)
   await writer.do('append', { core: 'a', pattern: '10/first', count: 1 })

@@ -16,7 +16,7 @@ import { Readable } from 'node:stream'
 import { lines } from './blocks.mjs'
 
 const here = path.dirname(fileURLToPath(import.meta.url))
-const patience = 120_000 // ms; the most that one step of a test waits
+const patience = 60_000 // ms; the most that one step of a test waits
 
 // Runs `what` when the test ends, the last one first: a process goes before the folder that it works in.
 const endings = new WeakMap()
@@ -145,6 +145,11 @@ export class NodePeer extends Talker {
     return this.next((m) => m.event === 'connected' && (!number || m.connection === number), 'a connection')
   }
 
+  // The n-th event of that name.
+  nth (event, n) {
+    return this.next(() => this.said.filter((m) => m.event === event).length >= n, `${event}, number ${n}`)
+  }
+
   closed (number) {
     return this.next((m) => m.event === 'closed' && (!number || m.connection === number), 'a connection to end')
   }
@@ -235,6 +240,17 @@ export class Sheaf {
       assert.deepEqual(how, { code: 0, signal: null }, `${running.name}: ${running.stderr}`)
     }
     atEnd(this.t, () => running.kill())
+    return running
+  }
+
+  // Dials the Node peer, by way of the address, and stays; done once they are connected.
+  async live (peer, address, ...more) {
+    const before = peer.said.filter((m) => m.event === 'connected').length
+    const running = this.start(['connect', '--live', ...more, address])
+    await Promise.race([
+      peer.nth('connected', before + 1),
+      running.exited.then(() => { throw new Error(`${running.name} ended: ${running.stderr}`) })
+    ])
     return running
   }
 

@@ -48,7 +48,7 @@ test('appends from a second process into a folder that is being served reach a N
 
 test('appends by a Node writer reach us while connected', limit, async (t) => {
   const { writer, sheaf, key, address } = await followed(t, '100/live', 5)
-  const live = sheaf.start(['connect', '--live', address])
+  const live = await sheaf.live(writer, address)
   await holds(sheaf, key, 5)
   for (let length = 5; length < 11; length++) {
     await writer.do('append', { core: 'a', pattern: '100/live', count: 1 })
@@ -75,7 +75,7 @@ test('a truncate of ours reaches a connected Node reader, and what is appended t
 
 test('a truncate by a Node writer reaches us while connected, and what is appended then', limit, async (t) => {
   const { writer, sheaf, key, address } = await followed(t, '100/old', 20)
-  const live = sheaf.start(['connect', '--live', address])
+  const live = await sheaf.live(writer, address)
   await holds(sheaf, key, 20)
   await writer.do('truncate', { core: 'a', length: 12 })
   await holds(sheaf, key, 12, 1)

@@ -24,6 +24,7 @@ import hypercoreCrypto from 'hypercore-crypto'
 import multisig from 'hypercore/lib/multisig.js'
 import { block } from './blocks.mjs'
 
+console.log = console.error // stdout is for JSON alone; hypercore reports conflicts with console.log
 const folder = process.argv[2]
 const say = (message) => fs.writeSync(1, JSON.stringify(message) + '\n')
 const hex = (bytes) => (bytes ? Buffer.from(bytes).toString('hex') : null)

@@ -40,7 +40,7 @@ test('we go on after a cut: what was stored is not sent again', limit, async (t)
 test('a live connection of ours redials after a cut and goes on', limit, async (t) => {
   const { writer, proxy, sheaf, key } = await followed(t)
   proxy.cutAfter(cutAt)
-  const live = sheaf.start(['connect', '--live', proxy.address])
+  const live = await sheaf.live(writer, proxy.address)
   await eventually(() => sheaf.info(key), (info) => info.local === count, 'all blocks after a redial')
   assert.equal(proxy.links.length, 2)
   const { uploadedTwice } = await writer.do('info', { core: 'a' })

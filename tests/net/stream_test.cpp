@@ -123,7 +123,7 @@ awaitable<bool> writable_again_once_read(ByteStream& a, ByteStream& b) {
 }
 
 awaitable<bool> cancel_keeps_bytes(ByteStream& a, ByteStream& b) {
-  Result<void> reading, writing;
+  Result<void> reading;
   {
     TaskGroup group(co_await asio::this_coro::executor);
     group.spawn(wait_readable(b, reading));
@@ -223,6 +223,7 @@ void holds_everywhere(const Check& check) {
 }
 
 awaitable<bool> two_way(ByteStream& a, ByteStream& b) { return exchange(a, b, 300'000); }
+awaitable<bool> two_way_in_drops(ByteStream& a, ByteStream& b) { return exchange(a, b, 10'000); }
 awaitable<bool> nothing_at_first(ByteStream& a, ByteStream&) { return would_block_at_first(a); }
 awaitable<bool> no_more_after_end(ByteStream& a, ByteStream&) { return writing_after_the_end_fails(a); }
 
@@ -230,7 +231,7 @@ awaitable<bool> no_more_after_end(ByteStream& a, ByteStream&) { return writing_a
 
 TEST_CASE("a stream carries both directions, to the end of each") {
   holds_everywhere(two_way);
-  CHECK(holds_in_memory(two_way, {.buffer_bytes = 3}));
+  CHECK(holds_in_memory(two_way_in_drops, {.buffer_bytes = 3}));
 }
 TEST_CASE("a stream without bytes would block") { holds_everywhere(nothing_at_first); }
 TEST_CASE("a stream sends many runs in order") {

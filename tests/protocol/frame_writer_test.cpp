@@ -171,3 +171,22 @@ TEST_CASE("every frame leaves with room for prefix and tag, even with the larges
   REQUIRE(out.has_value());
   CHECK(out->room_in_front() >= limits::frame_prefix_bytes + 1);
 }
+
+TEST_CASE("a frame moves with its content, and memory of frames that are done holds nothing of them") {
+  OutgoingFrame first(100'000);
+  append(first.tail(), body(100'000));
+  const std::byte* payload = first.content().data();
+  OutgoingFrame second = std::move(first);
+  CHECK(second.content().data() == payload);
+  CHECK(second.size() == 100'000);
+  second = OutgoingFrame(90'000);
+  CHECK(second.empty());
+  CHECK(second.room_in_front() == OutgoingFrame::headroom);
+  std::vector<OutgoingFrame> many;
+  for (int i = 0; i < 200; ++i) append(many.emplace_back(60'000).tail(), body(60'000));
+  many.clear();
+  for (int i = 0; i < 200; ++i) {
+    const OutgoingFrame& frame = many.emplace_back(60'000);
+    CHECK(frame.empty());
+  }
+}

@@ -240,6 +240,27 @@ TEST_CASE("messages of all sizes arrive in order, in any order of small and larg
   CHECK_FALSE(pair->responder->finished());
 }
 
+TEST_CASE("a hundred thousand messages pass both ways, whatever their sizes and pauses") {
+  auto pair = StreamPair::opened();
+  const auto random = seeded_random(6);
+  std::vector<Buffer> said, answered;
+  std::size_t count = 0;
+  while (count < 100'000) {
+    for (std::uint64_t i = random->below(200); i-- > 0; ++count) {
+      const bool large = random->below(500) == 0;
+      Buffer message = filled_with(1 + random->below(large ? 60'000 : 100), static_cast<std::uint8_t>(count));
+      const bool there = random->below(2) == 0;
+      (there ? pair->initiator : pair->responder)->send(message);
+      (there ? said : answered).push_back(std::move(message));
+    }
+    pair->settle();
+    REQUIRE(pair->told == said);
+    REQUIRE(pair->heard == answered);
+    for (auto* list : {&said, &answered, &pair->told, &pair->heard}) list->clear();
+  }
+  MESSAGE(count, " messages");
+}
+
 TEST_CASE("the largest frame the wire can say passes, and its memory goes back") {
   auto pair = StreamPair::opened();
   const Buffer largest = filled_with(limits::message_bytes);
@@ -339,7 +360,8 @@ TEST_CASE("before authentication and when quiet a session holds little, when bus
     given += count;
     drain(*pair.initiator);
   }
-  CHECK(small_rooms <= 2);  // the first read, and at most one at a frame's end
+  CHECK(small_rooms <= 2);                        // the first read, and at most one at a frame's end
+  CHECK(pair.initiator->received_memory() == 0);  // all was heard and let go
 
   pair.responder->send(as_bytes("quiet again"));
   pair.settle();

@@ -14,6 +14,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include <leveldb/env.h>
 
@@ -56,6 +57,17 @@ class FaultEnv final : public leveldb::EnvWrapper {
   // A failed operation says that the disk is full.
   void fail_as_full() {
     with_lock([&] { return full_ = true, 0; });
+  }
+
+  // While held, LevelDB's background work waits. Release it before the store is closed.
+  void hold_background(bool held) {
+    std::vector<std::pair<void (*)(void*), void*>> waiting;
+    {
+      const std::lock_guard lock(mutex_);
+      held_ = held;
+      if (!held) waiting.swap(waiting_);
+    }
+    for (const auto& [work, argument] : waiting) target()->Schedule(work, argument);
   }
 
   // The machine comes up again. Requires: no store is open.
@@ -147,6 +159,13 @@ class FaultEnv final : public leveldb::EnvWrapper {
       files_[to] = files_[from];
       files_.erase(from);
     });
+  }
+  void Schedule(void (*work)(void*), void* argument) override {
+    {
+      const std::lock_guard lock(mutex_);
+      if (held_) return waiting_.emplace_back(work, argument), void();
+    }
+    target()->Schedule(work, argument);
   }
   Status LockFile(const std::string& name, leveldb::FileLock** out) override {
     const std::lock_guard lock(mutex_);
@@ -285,6 +304,8 @@ class FaultEnv final : public leveldb::EnvWrapper {
   std::uint64_t fail_every_ = 0;
   bool crashed_ = false;
   bool full_ = false;
+  bool held_ = false;
+  std::vector<std::pair<void (*)(void*), void*>> waiting_;
 };
 
 }  // namespace sheaf::test

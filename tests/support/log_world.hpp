@@ -7,6 +7,7 @@
 #include "protocol/authority.hpp"
 #include "protocol/bitfield.hpp"
 #include "protocol/codec.hpp"
+#include "protocol/crypto.hpp"
 #include "protocol/flat_tree.hpp"
 #include "protocol/missing_nodes.hpp"
 #include "protocol/prover.hpp"
@@ -124,96 +125,6 @@ inline bool tells_the_truth(const LogReader& reader, const LogWriter& writer) {
     if (at == writer.nodes.nodes.end() || at->second != node) return false;
   }
   return true;
-}
-
-// A data message of replication.md section 4, read by hand so that proofs are tested without the mux.
-struct RecordedData {
-  std::uint64_t request = 0;
-  Fork fork;
-  Proof proof;
-  std::optional<Manifest> manifest;
-};
-
-inline std::vector<TreeNode> read_nodes(Reader& in) {
-  std::vector<TreeNode> out(in.count(34));
-  for (TreeNode& node : out) {
-    node.index = {in.uint()};
-    node.size = {in.uint()};
-    node.hash = in.fixed<Hash>();
-  }
-  return out;
-}
-
-// Views lie in `wire`. Nothing when it does not decode.
-inline std::optional<RecordedData> read_data(Bytes wire) {
-  Reader in(wire);
-  RecordedData out;
-  const std::uint64_t flags = in.uint();
-  out.request = in.uint();
-  out.fork = {in.uint()};
-  if ((flags & 1) != 0) {
-    out.proof.block.emplace(BlockProof{{in.uint()}, {}, {}});
-    out.proof.block->value = in.buffer();
-    out.proof.block->nodes = read_nodes(in);
-  }
-  if ((flags & 2) != 0) {
-    out.proof.hash.emplace(HashProof{{in.uint()}, {}});
-    out.proof.hash->nodes = read_nodes(in);
-  }
-  if ((flags & 4) != 0) {
-    out.proof.seek.emplace(SeekProof{{in.uint()}, {}});
-    out.proof.seek->nodes = read_nodes(in);
-  }
-  if ((flags & 8) != 0) {
-    UpgradeProof& upgrade = out.proof.upgrade.emplace();
-    upgrade.start = {in.uint()};
-    upgrade.length = {in.uint()};
-    upgrade.nodes = read_nodes(in);
-    upgrade.additional = read_nodes(in);
-    upgrade.signature = in.buffer();
-  }
-  if ((flags & 16) != 0)
-    if (auto manifest = decode_manifest(in)) out.manifest = std::move(*manifest);
-  if (!in.ok()) return std::nullopt;
-  return out;
-}
-
-inline void write_nodes(Writer& out, const std::vector<TreeNode>& nodes) {
-  out.uint(nodes.size());
-  for (const TreeNode& node : nodes) {
-    out.uint(node.index.value);
-    out.uint(node.size.value);
-    out.fixed(node.hash);
-  }
-}
-
-inline Buffer write_data(std::uint64_t request, Fork fork, const Proof& proof) {
-  Buffer bytes;
-  Writer out(bytes);
-  out.uint((proof.block ? 1u : 0u) | (proof.hash ? 2u : 0u) | (proof.seek ? 4u : 0u) | (proof.upgrade ? 8u : 0u));
-  out.uint(request);
-  out.uint(fork.value);
-  if (proof.block) {
-    out.uint(proof.block->index.value);
-    out.buffer(proof.block->value);
-    write_nodes(out, proof.block->nodes);
-  }
-  if (proof.hash) {
-    out.uint(proof.hash->index.value);
-    write_nodes(out, proof.hash->nodes);
-  }
-  if (proof.seek) {
-    out.uint(proof.seek->bytes.value);
-    write_nodes(out, proof.seek->nodes);
-  }
-  if (proof.upgrade) {
-    out.uint(proof.upgrade->start.value);
-    out.uint(proof.upgrade->length.value);
-    write_nodes(out, proof.upgrade->nodes);
-    write_nodes(out, proof.upgrade->additional);
-    out.buffer(proof.upgrade->signature);
-  }
-  return bytes;
 }
 
 }  // namespace sheaf::test
