@@ -80,7 +80,7 @@ std::optional<SessionEnd> CoreChannel::receive(std::uint64_t type, Bytes body, c
       auto m = decode_data(body, limits_);
       if (decoded(m)) return on_data(std::move(*m), slab), std::nullopt;
       return m.error() == ProtocolErrc::malformed_proof ? SessionEnd::malformed_proof
-                                                         : SessionEnd::malformed_message;
+                                                        : SessionEnd::malformed_message;
     }
     case MessageType::no_data:
       if (const auto m = decode_no_data(body); decoded(m)) return on_no_data(*m), std::nullopt;
@@ -123,7 +123,8 @@ void CoreChannel::on_sync(const SyncMessage& sync) {
 std::optional<SessionEnd> CoreChannel::on_request(const Request& request) {
   if (pending_.size() >= limits_.request_flood) return SessionEnd::request_flood;
   // A repeated id takes the place of the earlier request.
-  if (const auto known = pending_.find(request.id); known != pending_.end() && known->second == Pending::queued)
+  if (const auto known = pending_.find(request.id);
+      known != pending_.end() && known->second == Pending::queued)
     std::erase_if(requests_, [&](const IncomingRequest& r) { return r.id == request.id; });
   pending_[request.id] = Pending::queued;
   requests_.push_back({request.id, request.fork, request.proof, request.manifest});
@@ -165,8 +166,7 @@ void CoreChannel::on_no_data(const NoData& message) {
 
 // What this peer did not give is not asked of it again until it says something new.
 void CoreChannel::give_up(Asked asked) {
-  if (asked.parts.block)
-    remote_has_.drop({asked.parts.block->index, asked.parts.block->index + Length{1}});
+  if (asked.parts.block) remote_has_.drop({asked.parts.block->index, asked.parts.block->index + Length{1}});
   if (asked.parts.upgrade) upgrade_refused_ = true;
   unanswered_.push_back(std::move(asked));
   remote_changed_ = true;
@@ -232,8 +232,8 @@ bool CoreChannel::take_remote_changed() { return std::exchange(remote_changed_, 
 bool CoreChannel::wants_input() const { return pending_.size() < limits_.requests_channel; }
 
 bool CoreChannel::can_ask_upgrade() const {
-  return open_ && !paused_ && !upgrade_refused_ && remote_.synced && remote_.uploading && remote_.can_upgrade &&
-         remote_.fork == local_.head.fork && remote_.length > local_.head.length &&
+  return open_ && !paused_ && !upgrade_refused_ && remote_.synced && remote_.uploading &&
+         remote_.can_upgrade && remote_.fork == local_.head.fork && remote_.length > local_.head.length &&
          remote_.acked == local_.head.length;
 }
 
@@ -275,8 +275,7 @@ void CoreChannel::want(BlockIndex index) {
 }
 
 void CoreChannel::answer(std::uint64_t request_id, Bytes data_message) {
-  if (still_wanted(request_id))
-    mux_.send(id_, static_cast<std::uint64_t>(MessageType::data), data_message);
+  if (still_wanted(request_id)) mux_.send(id_, static_cast<std::uint64_t>(MessageType::data), data_message);
   pending_.erase(request_id);
 }
 
@@ -302,8 +301,9 @@ SyncMessage CoreChannel::wanted_sync() const {
   sync.length = local_.head.length;
   const bool same_fork = remote_.synced && remote_.fork == local_.head.fork;
   sync.remote_length = same_fork ? remote_.length : Length{};
-  sync.can_upgrade = same_fork ? remote_.length < local_.head.length && local_.proves_upgrade_from(remote_.length)
-                               : !remote_.synced && local_.head.fork == Fork{};
+  sync.can_upgrade = same_fork
+                         ? remote_.length < local_.head.length && local_.proves_upgrade_from(remote_.length)
+                         : !remote_.synced && local_.head.fork == Fork{};
   // A core that compares its key with the signer's own has no manifest to show, and must not claim one.
   sync.has_manifest = local_.manifest.has_value() && !is_compat(*local_.manifest, local_.key);
   return sync;
@@ -343,7 +343,8 @@ void CoreChannel::tell_range(BlockRange blocks, bool drop) {
 }
 
 bool CoreChannel::wants(BlockRange blocks) const {
-  return std::ranges::any_of(remote_wants_, [&](const BlockRange& wanted) { return overlap(wanted, blocks); });
+  return std::ranges::any_of(remote_wants_,
+                             [&](const BlockRange& wanted) { return overlap(wanted, blocks); });
 }
 
 std::uint64_t CoreChannel::fresh_request_id() {
@@ -365,7 +366,8 @@ void CoreChannel::forget_asked(std::unordered_map<std::uint64_t, Asked>::iterato
 template <class Message>
 void CoreChannel::send(const Message& message, Packing packing) {
   mux_.send_with(
-      id_, static_cast<std::uint64_t>(type_of(message)), [&](Writer& body) { encode(body, message); }, packing);
+      id_, static_cast<std::uint64_t>(type_of(message)), [&](Writer& body) { encode(body, message); },
+      packing);
 }
 
 }  // namespace sheaf

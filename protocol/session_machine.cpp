@@ -167,8 +167,7 @@ Slab SessionMachine::slab_of(Bytes body) {
   if (message_) {
     const Bytes plain = message_->plain;
     const std::less_equal<const std::byte*> at_most;
-    if (at_most(plain.data(), body.data()) &&
-        at_most(body.data() + body.size(), plain.data() + plain.size()))
+    if (at_most(plain.data(), body.data()) && at_most(body.data() + body.size(), plain.data() + plain.size()))
       return message_->slab;
   }
   Slab copy = parked_account_.take(std::max<std::size_t>(body.size(), 1));

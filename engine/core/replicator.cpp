@@ -88,7 +88,8 @@ void Replicator::process(CoreChannel& channel) {
   if (channel.take_remote_changed()) {
     look = true;
     const RemoteState& remote = channel.remote();
-    if (remote.synced && remote.fork <= local_.head.fork && remote.length <= local_.head.length) met_peer_ = true;
+    if (remote.synced && remote.fork <= local_.head.fork && remote.length <= local_.head.length)
+      met_peer_ = true;
     owner_.peers_changed();
   }
   if (look || attachment->delivered > 0) schedule();
@@ -103,7 +104,8 @@ void Replicator::take_data(Attachment& attachment) {
       attachment.delivered = 0;
     }
     const Asked& asked = data.asked;
-    if (asked.parts.upgrade && upgrading_ == attachment.id && asked.purpose == Purpose::blocks) upgrading_.reset();
+    if (asked.parts.upgrade && upgrading_ == attachment.id && asked.purpose == Purpose::blocks)
+      upgrading_.reset();
     Ingest::Item item{attachment.id, std::move(data)};
     switch (item.data.asked.purpose) {
       case Purpose::blocks:
@@ -123,8 +125,7 @@ void Replicator::take_requests(Attachment& attachment) {
   const std::uint64_t fits = serve_bytes / std::max<std::uint64_t>(average_block(local_.head), 1);
   const auto most = static_cast<std::size_t>(std::clamp<std::uint64_t>(fits, 4, serve_most));
   std::vector<Serve> items;
-  for (IncomingRequest& request : attachment.channel->take_requests(most))
-    {
+  for (IncomingRequest& request : attachment.channel->take_requests(most)) {
     Serve item;
     item.attachment = attachment.id;
     item.request = std::move(request);
@@ -284,7 +285,8 @@ bool Replicator::ask_seek(ByteCount bytes, ByteCount padding, BlockRange under) 
     ProofRequest parts;
     parts.hash = HashRequest{{2 * block->value}, missing_nodes(*block, local_.head.length, local_.have)};
     parts.seek = SeekRequest{bytes, padding};
-    attachment.channel->ask(Purpose::seek, local_.head.fork, parts, false, Packing::alone, node_.timers.now());
+    attachment.channel->ask(Purpose::seek, local_.head.fork, parts, false, Packing::alone,
+                            node_.timers.now());
     attachment.session->flush();
     return true;
   }
@@ -355,12 +357,13 @@ void Replicator::served(Reads& reads) {
           channel.answer(id, Bytes(reads.bodies).subspan(item.body_begin, item.body_end - item.body_begin));
         break;
       case Serve::Reply::not_available: channel.refuse(id, NoDataReason::not_available); break;
-      // Without a reason, for once: our sync with the new fork went before it, so the peer does not ask again;
-      // and a Node peer counts the reasons, and after 32 asks us nothing any more.
+      // Without a reason, for once: our sync with the new fork went before it, so the peer does not ask
+      // again; and a Node peer counts the reasons, and after 32 asks us nothing any more.
       case Serve::Reply::old_fork: channel.refuse(id, NoDataReason::none); break;
       case Serve::Reply::invalid:
         channel.refuse(id, NoDataReason::invalid_request);
-        if (!attachment->session->forgive_invalid_request()) attachment->session->end(SessionEnd::invalid_request);
+        if (!attachment->session->forgive_invalid_request())
+          attachment->session->end(SessionEnd::invalid_request);
         break;
     }
   }
@@ -374,7 +377,8 @@ void Replicator::announce(const Delta& delta) {
   for (auto& [id, attachment] : attachments_) {
     CoreChannel& channel = *attachment.channel;
     if (!channel.is_open()) continue;
-    if (delta.truncated) channel.blocks_dropped({BlockIndex{delta.truncated->value}, BlockIndex{delta.truncated_end.value}});
+    if (delta.truncated)
+      channel.blocks_dropped({BlockIndex{delta.truncated->value}, BlockIndex{delta.truncated_end.value}});
     for (const BlockRange& range : delta.cleared) channel.blocks_dropped(range);
     channel.local_changed();
     for (const BlockRange& range : delta.stored) channel.blocks_stored(range);
@@ -383,8 +387,8 @@ void Replicator::announce(const Delta& delta) {
 }
 
 std::size_t Replicator::open_channels() const {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      attachments_, [](const auto& entry) { return entry.second.channel->is_open(); }));
+  return static_cast<std::size_t>(
+      std::ranges::count_if(attachments_, [](const auto& entry) { return entry.second.channel->is_open(); }));
 }
 
 bool Replicator::settled() const {

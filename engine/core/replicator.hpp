@@ -90,8 +90,8 @@ class Replicator {
     AttachmentId id;
     CoreChannel* channel;
     SessionPort* session;
-    std::size_t window = 64;     // requests in flight at most
-    std::size_t delivered = 0;   // answers since the window grew last
+    std::size_t window = 64;    // requests in flight at most
+    std::size_t delivered = 0;  // answers since the window grew last
     std::size_t missing_nodes = 0;
     bool opened = false;
   };
@@ -112,7 +112,7 @@ class Replicator {
   ReplicatorOwner& owner_;
   std::map<AttachmentId, Attachment> attachments_;
   AttachmentId next_id_ = 1;
-  Bitfield in_flight_;  // asked, or arrived and not verified yet
+  Bitfield in_flight_;                     // asked, or arrived and not verified yet
   std::optional<AttachmentId> upgrading_;  // who was asked for a longer tree
   std::unique_ptr<Reorg> reorg_;           // between its steps
   std::optional<Fork> reorg_fork_;         // being followed now

@@ -1,8 +1,9 @@
 // What stands behind Node: the parts of a running node, their order of birth, and the hop onto its strand.
 #pragma once
 
-#include <boost/asio/strand.hpp>
 #include <list>
+
+#include <boost/asio/strand.hpp>
 
 #include "engine/core/core_registry.hpp"
 #include "engine/core/event_queue.hpp"
@@ -54,7 +55,7 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   Admission admission;
   std::unique_ptr<Dialer> own_dialer;
   Dialer* dialer;
-  TaskGroup tasks;       // work of cores
+  TaskGroup tasks;        // work of cores
   TaskGroup connections;  // listeners, sessions, links
   NodeContext context;
   CoreRegistry cores;

@@ -49,7 +49,8 @@ boost::asio::awaitable<SessionSummary> Session::run() {
   if (options_.until == Until::complete) tasks_.spawn(watch_completion());
   const PumpEnding ending = co_await pump_.run();
   if (!machine_.finished()) {
-    machine_.end(ending.why == PumpEnding::Why::cancelled ? SessionEnd::local_ended : SessionEnd::stream_error);
+    machine_.end(ending.why == PumpEnding::Why::cancelled ? SessionEnd::local_ended
+                                                          : SessionEnd::stream_error);
     drain();
   }
   tasks_.cancel();

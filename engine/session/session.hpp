@@ -51,7 +51,9 @@ class Session final : private PumpOwner, private SessionPort {
   void count_received(std::uint64_t blocks) override { summary_.blocks_received += blocks; }
   void count_sent(std::uint64_t blocks) override { summary_.blocks_sent += blocks; }
   bool forgive_bad_block() override { return ++bad_blocks_ <= node_.limits.bad_blocks_session; }
-  bool forgive_invalid_request() override { return ++invalid_requests_ < node_.limits.invalid_requests_session; }
+  bool forgive_invalid_request() override {
+    return ++invalid_requests_ < node_.limits.invalid_requests_session;
+  }
 
   void on(const SessionEvent& event);
   boost::asio::awaitable<void> open_all();

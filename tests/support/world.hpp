@@ -1,15 +1,15 @@
-// Nodes in one thread under a virtual clock, joined by loopback roads: an hour passes in milliseconds, and the
-// same seed gives the same run.
+// Nodes in one thread under a virtual clock, joined by loopback roads: an hour passes in milliseconds, and
+// the same seed gives the same run.
 #pragma once
 
-#include <doctest/doctest.h>
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 #include <list>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <doctest/doctest.h>
 
 #include "net/loopback_stream.hpp"
 #include "sheaf/engine/node.hpp"
@@ -130,8 +130,8 @@ class World {
     co_await std::move(work);
     ended = true;
   }
-  static awaitable<void> replicate(Node& node, std::unique_ptr<ByteStream> stream, bool initiator, Until until,
-                                   std::optional<Result<SessionSummary>>& ended) {
+  static awaitable<void> replicate(Node& node, std::unique_ptr<ByteStream> stream, bool initiator,
+                                   Until until, std::optional<Result<SessionSummary>>& ended) {
     ended.emplace(co_await node.replicate(std::move(stream), initiator, until));
   }
 

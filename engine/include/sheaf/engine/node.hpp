@@ -5,12 +5,13 @@
 // before the node is destroyed.
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <boost/asio/awaitable.hpp>
 
 #include "sheaf/engine/core.hpp"
 #include "sheaf/engine/environment.hpp"
@@ -30,7 +31,7 @@ enum class Durability { crash, power };
 struct NodeOptions {
   Limits limits;
   Durability durability = Durability::crash;
-  bool sparse = false;               // fetch only what is read or downloaded, not all of every core
+  bool sparse = false;                 // fetch only what is read or downloaded, not all of every core
   std::vector<PublicKey> allow_peers;  // whom we talk to; empty: anyone
 };
 
