@@ -161,6 +161,10 @@ awaitable<Result<Address>> Node::listen(Address address) {
   co_return co_await hop(impl_->strand, impl_->listen(std::move(address)));
 }
 
+awaitable<Result<void>> Node::stop_listening(Address address) {
+  co_return co_await hop(impl_->strand, impl_->stop_listening(std::move(address)));
+}
+
 awaitable<Result<SessionSummary>> Node::connect(Address address, Until until) {
   co_return co_await hop(impl_->strand, impl_->connect(std::move(address), until));
 }

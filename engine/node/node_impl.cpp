@@ -125,9 +125,17 @@ boost::asio::awaitable<Result<Address>> Node::Impl::listen(Address address) {
 boost::asio::awaitable<void> Node::Impl::accept_loop(Listener& listener) {
   for (;;) {
     auto stream = co_await listener.accept();
-    if (!stream) co_return;
+    if (!stream) break;
     connections.spawn(serve(std::move(*stream)));
   }
+  std::erase_if(listeners, [&](const auto& each) { return each.get() == &listener; });
+}
+
+boost::asio::awaitable<Result<void>> Node::Impl::stop_listening(Address address) {
+  const auto found = std::ranges::find(listeners, address, [](const auto& listener) { return listener->local(); });
+  if (found == listeners.end()) co_return EngineErrc::not_found;
+  (*found)->close();
+  co_return Result<void>{};
 }
 
 boost::asio::awaitable<void> Node::Impl::serve(std::unique_ptr<ByteStream> stream) {

@@ -29,6 +29,7 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
 
   bool admits(const PublicKey& remote) const;
   boost::asio::awaitable<Result<Address>> listen(Address address);
+  boost::asio::awaitable<Result<void>> stop_listening(Address address);
   boost::asio::awaitable<void> accept_loop(Listener& listener);
   boost::asio::awaitable<void> serve(std::unique_ptr<ByteStream> stream);
   boost::asio::awaitable<Result<SessionSummary>> connect(Address address, Until until);

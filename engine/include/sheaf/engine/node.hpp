@@ -100,6 +100,9 @@ class Node {
 
   // Accepts peers there until the node closes; gives the address with the port that was taken.
   boost::asio::awaitable<Result<Address>> listen(Address address);
+  // Takes back a listen(), by the address that it gave; the sessions that came from it go on. not_found when
+  // nobody listens there.
+  boost::asio::awaitable<Result<void>> stop_listening(Address address);
 
   // Dials and replicates everything that this node holds. Fails with no_peer or refused when no session
   // came about (with Until::closed it never fails but ends when the node closes).
