@@ -92,7 +92,7 @@ void serve(Serve& item, Buffer& bodies, bool large, const LocalCore& local, cons
     }
     data.proof = std::move(*proof);
   } else if (manifest.empty()) {
-    item.reply = Serve::Reply::not_available;
+    item.reply = asked.fork < local.head.fork ? Serve::Reply::old_fork : Serve::Reply::not_available;
     return;
   }
   if (!data.proof.block) {

@@ -55,7 +55,7 @@ struct SeekRead {
 struct Serve {
   AttachmentId attachment;
   IncomingRequest request;
-  enum class Reply { data, not_available, invalid } reply = Reply::not_available;
+  enum class Reply { data, not_available, old_fork, invalid } reply = Reply::not_available;
   // An encoded data message: small ones next to each other in Reads::bodies, a large one in its own frame.
   std::size_t body_begin = 0;
   std::size_t body_end = 0;

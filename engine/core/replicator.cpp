@@ -391,6 +391,9 @@ void Replicator::served(Reads& reads) {
           channel.answer(ticket, Bytes(reads.bodies).subspan(item.body_begin, item.body_end - item.body_begin));
         break;
       case Serve::Reply::not_available: channel.refuse(ticket, NoDataReason::not_available); break;
+      // Without a reason, for once: our sync with the new fork went before it, so the peer does not ask again;
+      // and a Node peer counts the reasons, and after 32 asks us nothing any more.
+      case Serve::Reply::old_fork: channel.refuse(ticket, NoDataReason::none); break;
       case Serve::Reply::invalid:
         channel.refuse(ticket, NoDataReason::invalid_request);
         if (!attachment->session->forgive_invalid_request()) attachment->session->end(SessionEnd::invalid_request);

@@ -1,5 +1,6 @@
 // The public faces Node, Core and CoreEvents: each call hops onto the node's strand, does its part there, and
 // returns to the executor it was awaited on.
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <filesystem>
@@ -24,9 +25,23 @@ awaitable<T> told_by_value(awaitable<T> work) {
 }
 
 template <class T>
-awaitable<T> hop(boost::asio::any_io_executor strand, awaitable<T> work) {
+awaitable<Result<T>> hop(boost::asio::any_io_executor strand, awaitable<Result<T>> work) {
   co_await boost::asio::this_coro::throw_if_cancelled(false);
-  co_return co_await boost::asio::co_spawn(strand, told_by_value(std::move(work)), boost::asio::use_awaitable);
+  try {
+    co_return co_await boost::asio::co_spawn(strand, told_by_value(std::move(work)), boost::asio::use_awaitable);
+  } catch (const boost::system::system_error& error) {
+    // Asio throws when the cancel arrives between the call and its first turn on the strand.
+    if (error.code() != cancelled_error()) throw;
+  }
+  co_return cancelled_error();
+}
+
+// For what has to happen in any case: cancelling does not reach it.
+awaitable<void> hop(boost::asio::any_io_executor strand, awaitable<void> work) {
+  co_await boost::asio::this_coro::throw_if_cancelled(false);
+  const boost::asio::cancellation_slot none;
+  co_await boost::asio::co_spawn(strand, std::move(work),
+                                 boost::asio::bind_cancellation_slot(none, boost::asio::use_awaitable));
 }
 
 std::vector<Buffer> owned(std::span<const Bytes> blocks) {

@@ -239,6 +239,7 @@ function of (name) {
 async function verify ({ core: name, pattern, from = 0, to, indices, wait = true }) {
   const { core } = of(name)
   const wanted = indices || Array.from({ length: to - from }, (_, i) => from + i)
+  const range = wait && !indices ? core.download({ start: from, end: to }) : null
   let bytes = 0
   for (let at = 0; at < wanted.length; at += 256) {
     const part = wanted.slice(at, at + 256)
@@ -249,6 +250,7 @@ async function verify ({ core: name, pattern, from = 0, to, indices, wait = true
       bytes += got[i].length
     })
   }
+  if (range) range.destroy()
   return { blocks: wanted.length, bytes }
 }
 

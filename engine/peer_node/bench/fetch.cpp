@@ -61,10 +61,22 @@ asio::awaitable<void> keep_downloading(Core& core) {
   [[maybe_unused]] const auto ended = co_await core.download({{0}, Core::no_end});
 }
 
+// The next block, as soon as there is one: what lies past the end becomes a block when the core grows.
+asio::awaitable<Result<Buffer>> get_when_there(Core& core, CoreEvents& events, BlockIndex index) {
+  for (;;) {
+    auto block = co_await core.get(index, Core::From::peers);
+    const bool past_the_end = block.has_error() && block.error() == make_error_code(EngineErrc::out_of_range);
+    if (!past_the_end) co_return block;
+    if (auto event = co_await events.next(); !event) co_return event.error();
+  }
+}
+
 asio::awaitable<Result<std::vector<double>>> take_ages(Core& core, std::uint64_t samples) {
+  auto events = co_await core.watch();
+  if (!events) co_return events.error();
   std::vector<double> ages;
   for (std::uint64_t i = 0; i < samples; ++i) {
-    const auto block = co_await core.get({i}, Core::From::peers);
+    const auto block = co_await get_when_there(core, *events, {i});
     if (!block) co_return block.error();
     ages.push_back(static_cast<double>(monotonic_ns() - stamp_of(*block)) / 1e3);
   }

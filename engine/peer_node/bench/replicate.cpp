@@ -189,8 +189,8 @@ asio::awaitable<Outcome> replicate(BenchContext context, const BenchReplicate& v
   else
     result = co_await in_one_process(context, verb, scratch);
   if (!result) co_return failed(result.error(), "replicate");
-  if (auto printed = co_await context.io.print(json ? to_line(*result) : table(*result)); !printed)
-    co_return failed(printed.error(), "stdout");
+  const std::string text = json ? to_line(*result) : table(*result);
+  if (auto printed = co_await context.io.print(text); !printed) co_return failed(printed.error(), "stdout");
   co_return Outcome{};
 }
 
