@@ -25,6 +25,8 @@ constexpr std::uint64_t want_segment = std::uint64_t{1} << 21;
 constexpr std::uint64_t tail_blocks = 256;
 // More separate wants than this count as wanting everything.
 constexpr std::size_t remembered_wants = 64;
+// Trees that a peer may show unasked on one channel; each costs us the check of a signature.
+constexpr std::size_t trees_shown_most = 8;
 
 bool overlap(const BlockRange& a, const BlockRange& b) { return a.begin < b.end && b.begin < a.end; }
 
@@ -60,6 +62,7 @@ void CoreChannel::close() {
   asked_block_.clear();
   requests_.clear();
   pending_.clear();
+  tickets_.clear();
   remote_wants_.clear();
 }
 
@@ -80,7 +83,7 @@ std::optional<SessionEnd> CoreChannel::receive(std::uint64_t type, Bytes body, c
       auto m = decode_data(body, limits_);
       if (decoded(m)) return on_data(std::move(*m), slab), std::nullopt;
       return m.error() == ProtocolErrc::malformed_proof ? SessionEnd::malformed_proof
-                                                        : SessionEnd::malformed_message;
+                                                         : SessionEnd::malformed_message;
     }
     case MessageType::no_data:
       if (const auto m = decode_no_data(body); decoded(m)) return on_no_data(*m), std::nullopt;
@@ -121,23 +124,42 @@ void CoreChannel::on_sync(const SyncMessage& sync) {
 }
 
 std::optional<SessionEnd> CoreChannel::on_request(const Request& request) {
+  on_cancel(request.id);  // a repeated id takes the place of the earlier request
   if (pending_.size() >= limits_.request_flood) return SessionEnd::request_flood;
-  // A repeated id takes the place of the earlier request.
-  if (const auto known = pending_.find(request.id);
-      known != pending_.end() && known->second == Pending::queued)
-    std::erase_if(requests_, [&](const IncomingRequest& r) { return r.id == request.id; });
-  pending_[request.id] = Pending::queued;
-  requests_.push_back({request.id, request.fork, request.proof, request.manifest});
+  if (requests_.size() >= 2 * limits_.request_flood)
+    std::erase_if(requests_, [&](const IncomingRequest& r) { return !pending_.contains(r.ticket); });
+  const std::uint64_t ticket = ++last_ticket_;
+  pending_[ticket] = Pending{request.id};
+  tickets_[request.id] = ticket;
+  requests_.push_back({ticket, request.id, request.fork, request.proof, request.manifest});
   return std::nullopt;
 }
 
 void CoreChannel::on_cancel(std::uint64_t id) {
-  if (const auto known = pending_.find(id); known != pending_.end()) known->second = Pending::cancelled;
+  const auto known = tickets_.find(id);
+  if (known == tickets_.end()) return;
+  const auto state = pending_.find(known->second);
+  if (state->second.state == Pending::State::taken)
+    state->second.state = Pending::State::cancelled;  // its answer is being made, and will not be sent
+  else
+    pending_.erase(state);
+  tickets_.erase(known);
 }
 
 void CoreChannel::on_data(Data&& data, const Slab& slab) {
   const auto found = asked_.find(data.request);
-  if (found == asked_.end()) return;  // cancelled meanwhile, or never asked
+  if (found == asked_.end()) {
+    // Cancelled meanwhile, or never asked. Unasked a peer may only show a tree of our fork, to prove that two
+    // were signed.
+    const auto& upgrade = data.proof.upgrade;
+    const bool tree = data.request == 0 && data.fork == local_.head.fork && upgrade &&
+                      upgrade->start == Length{} && upgrade->length <= local_.head.length && !data.proof.block &&
+                      !data.proof.hash && !data.proof.seek;
+    if (!tree || ++trees_shown_ > trees_shown_most) return;
+    Asked shown{Purpose::conflict, data.fork, {}, {}};
+    data_.push_back({0, std::move(shown), std::move(data), slab});
+    return;
+  }
   Asked asked = std::move(found->second);
   forget_asked(found);
   const Proof& got = data.proof;
@@ -164,10 +186,12 @@ void CoreChannel::on_no_data(const NoData& message) {
   give_up(std::move(asked));
 }
 
-// What this peer did not give is not asked of it again until it says something new.
+// What this peer did not give is not asked of it again until it says something new. What was asked of a fork that
+// it has left meanwhile says nothing about its blocks.
 void CoreChannel::give_up(Asked asked) {
-  if (asked.parts.block) remote_has_.drop({asked.parts.block->index, asked.parts.block->index + Length{1}});
-  if (asked.parts.upgrade) upgrade_refused_ = true;
+  if (asked.parts.block && asked.fork == remote_.fork)
+    remote_has_.drop({asked.parts.block->index, asked.parts.block->index + Length{1}});
+  if (asked.parts.upgrade && asked.purpose != Purpose::conflict) upgrade_refused_ = true;
   unanswered_.push_back(std::move(asked));
   remote_changed_ = true;
 }
@@ -213,13 +237,9 @@ std::vector<IncomingRequest> CoreChannel::take_requests(std::size_t most) {
   std::vector<IncomingRequest> out;
   std::size_t seen = 0;
   for (; seen < requests_.size() && out.size() < most; ++seen) {
-    const auto state = pending_.find(requests_[seen].id);
-    if (state == pending_.end()) continue;
-    if (state->second == Pending::cancelled) {
-      pending_.erase(state);
-      continue;
-    }
-    state->second = Pending::taken;
+    const auto state = pending_.find(requests_[seen].ticket);
+    if (state == pending_.end()) continue;  // cancelled
+    state->second.state = Pending::State::taken;
     out.push_back(std::move(requests_[seen]));
   }
   requests_.erase(requests_.begin(), requests_.begin() + static_cast<std::ptrdiff_t>(seen));
@@ -232,8 +252,8 @@ bool CoreChannel::take_remote_changed() { return std::exchange(remote_changed_, 
 bool CoreChannel::wants_input() const { return pending_.size() < limits_.requests_channel; }
 
 bool CoreChannel::can_ask_upgrade() const {
-  return open_ && !paused_ && !upgrade_refused_ && remote_.synced && remote_.uploading &&
-         remote_.can_upgrade && remote_.fork == local_.head.fork && remote_.length > local_.head.length &&
+  return open_ && !paused_ && !upgrade_refused_ && remote_.synced && remote_.uploading && remote_.can_upgrade &&
+         remote_.fork == local_.head.fork && remote_.length > local_.head.length &&
          remote_.acked == local_.head.length;
 }
 
@@ -274,25 +294,33 @@ void CoreChannel::want(BlockIndex index) {
   send(Want{{segment * want_segment}, {want_segment}, false});
 }
 
-void CoreChannel::answer(std::uint64_t request_id, Bytes data_message) {
-  if (still_wanted(request_id)) mux_.send(id_, static_cast<std::uint64_t>(MessageType::data), data_message);
-  pending_.erase(request_id);
+void CoreChannel::answer(std::uint64_t ticket, Bytes data_message) {
+  if (finish_request(ticket)) mux_.send(id_, static_cast<std::uint64_t>(MessageType::data), data_message);
 }
 
-void CoreChannel::answer(std::uint64_t request_id, OutgoingFrame data_message) {
-  if (still_wanted(request_id))
+void CoreChannel::answer(std::uint64_t ticket, OutgoingFrame data_message) {
+  if (finish_request(ticket))
     mux_.send_frame(id_, static_cast<std::uint64_t>(MessageType::data), std::move(data_message));
-  pending_.erase(request_id);
 }
 
-void CoreChannel::refuse(std::uint64_t request_id, NoDataReason reason) {
-  if (still_wanted(request_id)) send(NoData{request_id, reason});
-  pending_.erase(request_id);
+void CoreChannel::refuse(std::uint64_t ticket, NoDataReason reason) {
+  if (const auto id = finish_request(ticket)) send(NoData{*id, reason});
 }
 
-bool CoreChannel::still_wanted(std::uint64_t id) const {
-  const auto known = pending_.find(id);
-  return open_ && known != pending_.end() && known->second != Pending::cancelled;
+bool CoreChannel::still_wanted(std::uint64_t ticket) const {
+  const auto known = pending_.find(ticket);
+  return open_ && known != pending_.end() && known->second.state != Pending::State::cancelled;
+}
+
+// The peer's id if it still waits for this one. Either way it is not pending any more.
+std::optional<std::uint64_t> CoreChannel::finish_request(std::uint64_t ticket) {
+  const auto known = pending_.find(ticket);
+  if (known == pending_.end()) return std::nullopt;
+  const Pending request = known->second;
+  pending_.erase(known);
+  if (!open_ || request.state == Pending::State::cancelled) return std::nullopt;
+  tickets_.erase(request.id);
+  return request.id;
 }
 
 SyncMessage CoreChannel::wanted_sync() const {
@@ -301,9 +329,8 @@ SyncMessage CoreChannel::wanted_sync() const {
   sync.length = local_.head.length;
   const bool same_fork = remote_.synced && remote_.fork == local_.head.fork;
   sync.remote_length = same_fork ? remote_.length : Length{};
-  sync.can_upgrade = same_fork
-                         ? remote_.length < local_.head.length && local_.proves_upgrade_from(remote_.length)
-                         : !remote_.synced && local_.head.fork == Fork{};
+  sync.can_upgrade = same_fork ? remote_.length < local_.head.length && local_.proves_upgrade_from(remote_.length)
+                               : !remote_.synced && local_.head.fork == Fork{};
   // A core that compares its key with the signer's own has no manifest to show, and must not claim one.
   sync.has_manifest = local_.manifest.has_value() && !is_compat(*local_.manifest, local_.key);
   return sync;
@@ -335,6 +362,7 @@ void CoreChannel::blocks_stored(BlockRange blocks) {
 
 void CoreChannel::blocks_dropped(BlockRange blocks) {
   told_contiguous_ = std::min(told_contiguous_, Length{blocks.begin.value});
+  wanted_segments_.clear();  // what the peer has of these was of no interest before, and has to be asked anew
   if (open_ && !blocks.empty()) tell_range(blocks, true);
 }
 
@@ -342,9 +370,12 @@ void CoreChannel::tell_range(BlockRange blocks, bool drop) {
   send(RangeMessage{drop, blocks.begin, blocks.count()});
 }
 
+void CoreChannel::show_tree(Bytes data_message) {
+  if (open_) mux_.send(id_, static_cast<std::uint64_t>(MessageType::data), data_message);
+}
+
 bool CoreChannel::wants(BlockRange blocks) const {
-  return std::ranges::any_of(remote_wants_,
-                             [&](const BlockRange& wanted) { return overlap(wanted, blocks); });
+  return std::ranges::any_of(remote_wants_, [&](const BlockRange& wanted) { return overlap(wanted, blocks); });
 }
 
 std::uint64_t CoreChannel::fresh_request_id() {
@@ -366,8 +397,7 @@ void CoreChannel::forget_asked(std::unordered_map<std::uint64_t, Asked>::iterato
 template <class Message>
 void CoreChannel::send(const Message& message, Packing packing) {
   mux_.send_with(
-      id_, static_cast<std::uint64_t>(type_of(message)), [&](Writer& body) { encode(body, message); },
-      packing);
+      id_, static_cast<std::uint64_t>(type_of(message)), [&](Writer& body) { encode(body, message); }, packing);
 }
 
 }  // namespace sheaf

@@ -43,7 +43,8 @@ struct Asked {
 
 // A peer's request, to be answered with every part it names, or refused with a reason.
 struct IncomingRequest {
-  std::uint64_t id = 0;
+  std::uint64_t ticket = 0;  // ours: the peer may use its id again while an old answer is being made
+  std::uint64_t id = 0;      // the peer's: goes into the answer
   Fork fork;
   ProofRequest parts;
   bool manifest = false;
@@ -121,17 +122,20 @@ class CoreChannel {
   // Wants to hear which blocks of the 2^21 around this one the peer has; said once for each such segment.
   void want(BlockIndex index);
 
-  // -- Answering, with an encoded `data` message or with none, what take_requests() of this channel gave.
-  // What the peer has cancelled meanwhile is not sent.
-  void answer(std::uint64_t request_id, Bytes data_message);
-  void answer(std::uint64_t request_id, OutgoingFrame data_message);
-  void refuse(std::uint64_t request_id, NoDataReason reason);
-  bool still_wanted(std::uint64_t request_id) const;
+  // -- Answering, with an encoded `data` message or with none, what take_requests() of this channel gave, by its
+  // ticket. What the peer has cancelled or asked anew meanwhile is not sent.
+  void answer(std::uint64_t ticket, Bytes data_message);
+  void answer(std::uint64_t ticket, OutgoingFrame data_message);
+  void refuse(std::uint64_t ticket, NoDataReason reason);
+  bool still_wanted(std::uint64_t ticket) const;
 
   // -- Telling. After `local` changed: what the peer has to hear about it, and nothing twice.
   void local_changed();
   void blocks_stored(BlockRange blocks);
   void blocks_dropped(BlockRange blocks);
+  // Shows a signed tree of this core unasked, as an encoded `data` message of request 0: its writer signed
+  // another one for the same fork and length.
+  void show_tree(Bytes data_message);
 
  private:
   void on_sync(const SyncMessage& sync);
@@ -149,6 +153,7 @@ class CoreChannel {
   void tell_contiguous();
   void tell_range(BlockRange blocks, bool drop);
   bool wants(BlockRange blocks) const;
+  std::optional<std::uint64_t> finish_request(std::uint64_t ticket);
   std::uint64_t fresh_request_id();
   void forget_asked(std::unordered_map<std::uint64_t, Asked>::iterator at);
   template <class Message>
@@ -177,9 +182,15 @@ class CoreChannel {
   std::uint64_t highest_id_ = 0;
   std::vector<std::uint64_t> wanted_segments_;
 
-  std::vector<IncomingRequest> requests_;
-  enum class Pending : std::uint8_t { queued, taken, cancelled };
-  std::unordered_map<std::uint64_t, Pending> pending_;  // by request id, until it is answered
+  struct Pending {
+    std::uint64_t id;
+    enum class State : std::uint8_t { queued, taken, cancelled } state = State::queued;
+  };
+  std::vector<IncomingRequest> requests_;               // in order; those no longer pending are passed over
+  std::unordered_map<std::uint64_t, Pending> pending_;  // by ticket, until it is answered
+  std::unordered_map<std::uint64_t, std::uint64_t> tickets_;  // by the peer's id, of what it still wants
+  std::uint64_t last_ticket_ = 0;
+  std::size_t trees_shown_ = 0;  // by the peer, unasked
   std::vector<IncomingData> data_;
   std::vector<Asked> unanswered_;
   Buffer scratch_words_;

@@ -28,6 +28,11 @@ Buffer encoded(const Manifest& manifest) {
   return out;
 }
 
+void encode_into(Buffer& out, const Data& data) {
+  Writer writer(out);
+  encode(writer, data);
+}
+
 // Consecutive indexes as runs. Requires: sorted or nearly so; runs come in the order given.
 std::vector<BlockRange> runs_of(std::span<const BlockBytes> blocks) {
   std::vector<BlockRange> out;
@@ -82,8 +87,7 @@ void serve(Serve& item, Buffer& bodies, bool large, const LocalCore& local, cons
   if (answerable) {
     auto proof = produce(parts, local.head, prologue_length(local.manifest, local.key), tools.store);
     if (!proof) {
-      item.reply =
-          proof.error() == ProtocolErrc::refused ? Serve::Reply::invalid : Serve::Reply::not_available;
+      item.reply = proof.error() == ProtocolErrc::refused ? Serve::Reply::invalid : Serve::Reply::not_available;
       return;
     }
     data.proof = std::move(*proof);
@@ -134,8 +138,13 @@ Delta do_one(Ingest& ingest, const LocalCore& local, const CoreTools& tools) {
   std::vector<Incoming> incoming;
   std::vector<Result<void>> verdicts(ingest.items.size());
   incoming.reserve(ingest.items.size());
+  const Proof nothing;
   for (std::size_t i = 0; i < ingest.items.size(); ++i) {
     const Data& data = ingest.items[i].data.data;
+    if (data.fork != local.head.fork) {  // our tree has left that fork since we asked
+      incoming.push_back({&nothing, nullptr});
+      continue;
+    }
     if (!data.manifest.empty())
       if (auto manifest = decode_manifest(data.manifest, tools.limits)) manifests[i] = std::move(*manifest);
     incoming.push_back({&data.proof, manifests[i] ? &*manifests[i] : nullptr});
@@ -145,10 +154,10 @@ Delta do_one(Ingest& ingest, const LocalCore& local, const CoreTools& tools) {
   std::vector<BlockBytes> blocks;
   blocks.reserve(ingest.items.size());
   for (std::size_t i = 0; i < ingest.items.size(); ++i) {
+    if (ingest.items[i].data.data.fork != local.head.fork) verdicts[i] = ProtocolErrc::wrong_fork;
     ingest.items[i].verdict = verdicts[i];
     const auto& block = ingest.items[i].data.data.proof.block;
-    if (verdicts[i] && block && !local.have.test(block->index))
-      blocks.push_back({block->index, block->value});
+    if (verdicts[i] && block && !local.have.test(block->index)) blocks.push_back({block->index, block->value});
   }
   Verified learned = verifier.take();
   if (blocks.empty() && learned.nodes.empty() && !learned.head && !learned.manifest) return delta;
@@ -202,8 +211,8 @@ Delta do_one(ReorgStep& step, const LocalCore& local, const CoreTools& tools) {
     std::optional<Manifest> sent;
     if (!data.manifest.empty())
       if (auto manifest = decode_manifest(data.manifest, tools.limits)) sent = std::move(*manifest);
-    auto begun = Reorg::begin(data.proof, sent ? &*sent : nullptr, data.fork, local.head, local.manifest,
-                              local.key, tools.store, tools.limits);
+    auto begun = Reorg::begin(data.proof, sent ? &*sent : nullptr, data.fork, local.head, local.manifest, local.key,
+                              tools.store, tools.limits);
     if (!begun) {
       step.item.verdict = begun.error();
       return {};
@@ -227,9 +236,16 @@ Delta do_one(ReorgStep& step, const LocalCore& local, const CoreTools& tools) {
 
 Delta do_one(ConflictCheck& check, const LocalCore& local, const CoreTools& tools) {
   const auto& upgrade = check.item.data.data.proof.upgrade;
-  check.outcome = upgrade
-                      ? compare(*upgrade, local.head, local.manifest, local.key, tools.store, tools.limits)
-                      : Result<Comparison>(Comparison::invalid);
+  check.outcome = upgrade ? compare(*upgrade, local.head, local.manifest, local.key, tools.store, tools.limits)
+                          : Result<Comparison>(Comparison::invalid);
+  if (!check.outcome || *check.outcome != Comparison::conflict) return {};
+  Data theirs{0, local.head.fork, {}, {}};
+  theirs.proof.upgrade = *upgrade;
+  encode_into(check.trees.emplace_back(), theirs);
+  ProofRequest own;
+  own.upgrade = UpgradeRequest{{}, upgrade->length};
+  if (auto proof = produce(own, local.head, prologue_length(local.manifest, local.key), tools.store))
+    encode_into(check.trees.emplace_back(), Data{0, local.head.fork, std::move(*proof), {}});
   return {};
 }
 

@@ -93,6 +93,8 @@ struct ReorgStep {
 struct ConflictCheck {
   Ingest::Item item;
   Result<Comparison> outcome = Comparison::invalid;
+  // Of a conflict: both signed trees as data messages of request 0, for whoever is to see them.
+  std::vector<Buffer> trees;
 };
 
 struct Append {

@@ -272,7 +272,6 @@ void OpenCore::serve(std::vector<Serve> items) {
 }
 
 std::vector<BlockRange> OpenCore::wanted() const {
-  if (store_failed_ || closed_) return {};
   std::vector<BlockRange> out;
   for (const auto& [block, waiters] : waiters_) out.push_back({{block}, {block + 1}});
   out.insert(out.end(), downloads_.begin(), downloads_.end());
@@ -430,10 +429,16 @@ std::shared_ptr<OpenCore::Events> OpenCore::watch() {
 
 boost::asio::awaitable<Result<void>> OpenCore::reload() {
   co_await join();
+  busy_ = true;  // work that comes meanwhile waits: it would use the store that goes
   CoreRecord record = record_;
   auto read = [this, record = std::move(record)] { return load(node_.root, node_.table, record, {}); };
   auto loaded = co_await offload(node_.pool, read);
-  if (!loaded) co_return loaded.error();
+  busy_ = false;
+  idle_.notify();
+  if (!loaded) {
+    kick();
+    co_return loaded.error();
+  }
   store_ = std::move(loaded->store);
   local_ = std::move(loaded->local);
   uncertain_ = loaded->uncertain;
@@ -441,6 +446,7 @@ boost::asio::awaitable<Result<void>> OpenCore::reload() {
   replicator_.reset_in_flight();
   replicator_.announce({});
   changed_.notify();
+  kick();
   replicator_.schedule();
   co_return Result<void>();
 }

@@ -67,6 +67,8 @@ class OpenCore final : private ReplicatorOwner {
   void conflict_check(ConflictCheck check) override;
   void serve(std::vector<Serve> items) override;
   std::vector<BlockRange> wanted() const override;
+  bool takes_data() const override { return !store_failed_ && !closed_; }
+  bool is_own() const override { return writable(); }
   void peers_changed() override { changed_.notify(); }
 
   void kick();

@@ -38,7 +38,7 @@ void Replicator::attach(CoreChannel& channel, SessionPort& session) {
 }
 
 void Replicator::opened(CoreChannel& channel) {
-  if (Attachment* attachment = find(channel)) attachment->opened = true;
+  for (const Buffer& tree : conflict_) channel.show_tree(tree);
 }
 
 void Replicator::detach(CoreChannel& channel) {
@@ -77,7 +77,7 @@ void Replicator::process(CoreChannel& channel) {
   bool look = false;
   for (const Asked& asked : channel.take_unanswered()) {
     if (asked.parts.block) in_flight_.clear(asked.parts.block->index);
-    if (upgrading_ == attachment->id && asked.parts.upgrade) upgrading_.reset();
+    if (upgrading_ == attachment->id && asked.parts.upgrade && asked.purpose == Purpose::blocks) upgrading_.reset();
     if (asked.purpose == Purpose::reorg) {
       reorg_.reset();
       reorg_fork_.reset();
@@ -87,9 +87,8 @@ void Replicator::process(CoreChannel& channel) {
   }
   if (channel.take_remote_changed()) {
     look = true;
-    const RemoteState& remote = channel.remote();
-    if (remote.synced && remote.fork <= local_.head.fork && remote.length <= local_.head.length)
-      met_peer_ = true;
+    note_met();
+    compare_with(*attachment);
     owner_.peers_changed();
   }
   if (look || attachment->delivered > 0) schedule();
@@ -104,8 +103,7 @@ void Replicator::take_data(Attachment& attachment) {
       attachment.delivered = 0;
     }
     const Asked& asked = data.asked;
-    if (asked.parts.upgrade && upgrading_ == attachment.id && asked.purpose == Purpose::blocks)
-      upgrading_.reset();
+    if (asked.parts.upgrade && upgrading_ == attachment.id && asked.purpose == Purpose::blocks) upgrading_.reset();
     Ingest::Item item{attachment.id, std::move(data)};
     switch (item.data.asked.purpose) {
       case Purpose::blocks:
@@ -115,7 +113,7 @@ void Replicator::take_data(Attachment& attachment) {
         owner_.reorg_step(ReorgStep{std::move(item), std::move(reorg_), {}});
         break;
       }
-      case Purpose::conflict: owner_.conflict_check(ConflictCheck{std::move(item)}); break;
+      case Purpose::conflict: owner_.conflict_check({std::move(item), Comparison::invalid, {}}); break;
     }
   }
 }
@@ -125,7 +123,8 @@ void Replicator::take_requests(Attachment& attachment) {
   const std::uint64_t fits = serve_bytes / std::max<std::uint64_t>(average_block(local_.head), 1);
   const auto most = static_cast<std::size_t>(std::clamp<std::uint64_t>(fits, 4, serve_most));
   std::vector<Serve> items;
-  for (IncomingRequest& request : attachment.channel->take_requests(most)) {
+  for (IncomingRequest& request : attachment.channel->take_requests(most))
+    {
     Serve item;
     item.attachment = attachment.id;
     item.request = std::move(request);
@@ -157,7 +156,7 @@ bool Replicator::may_share_frames() const {
 }
 
 void Replicator::schedule() {
-  if (local_.frozen) return;
+  if (local_.frozen || !owner_.takes_data()) return;
   std::set<SessionPort*> spoken;
   for (auto& [id, attachment] : attachments_) {
     if (!reorg_fork_ && attachment.channel->can_ask_reorg()) {
@@ -255,6 +254,7 @@ void Replicator::continue_reorg() {
 }
 
 void Replicator::reorg_stepped(ReorgStep step, bool changed) {
+  if (!changed && step.item.data.asked.fork != reorg_fork_) return schedule();  // given up meanwhile
   reorg_waits_ = false;
   if (!step.item.verdict) {
     reorg_.reset();
@@ -268,6 +268,7 @@ void Replicator::reorg_stepped(ReorgStep step, bool changed) {
     reorg_fork_.reset();
     upgrading_.reset();
     in_flight_.clear({{}, in_flight_.end()});
+    note_met();
   } else {
     reorg_ = std::move(step.reorg);
     reorg_candidates_ = step.candidates;
@@ -285,8 +286,7 @@ bool Replicator::ask_seek(ByteCount bytes, ByteCount padding, BlockRange under) 
     ProofRequest parts;
     parts.hash = HashRequest{{2 * block->value}, missing_nodes(*block, local_.head.length, local_.have)};
     parts.seek = SeekRequest{bytes, padding};
-    attachment.channel->ask(Purpose::seek, local_.head.fork, parts, false, Packing::alone,
-                            node_.timers.now());
+    attachment.channel->ask(Purpose::seek, local_.head.fork, parts, false, Packing::alone, node_.timers.now());
     attachment.session->flush();
     return true;
   }
@@ -294,6 +294,7 @@ bool Replicator::ask_seek(ByteCount bytes, ByteCount padding, BlockRange under) 
 }
 
 void Replicator::ingested(std::vector<Ingest::Item>& items) {
+  note_met();
   for (Ingest::Item& item : items) {
     if (const auto& block = item.data.asked.parts.block) in_flight_.clear(block->index);
     Attachment* attachment = find(item.attachment);
@@ -307,29 +308,62 @@ void Replicator::ingested(std::vector<Ingest::Item>& items) {
 
 void Replicator::bad_data(Attachment& attachment, const Error& error) {
   SessionPort& session = *attachment.session;
-  if (error == ProtocolErrc::missing_node || error == ProtocolErrc::wrong_fork) {
-    // Nobody's fault: our tree changed after we asked. More than a few are.
+  if (error == ProtocolErrc::wrong_fork) return;  // nobody's fault: our tree changed after we asked
+  if (error == ProtocolErrc::missing_node) {
+    // Nobody's fault either, unless it happens again and again.
     if (++attachment.missing_nodes > missing_nodes_most) attachment.channel->pause();
   } else if (error == ProtocolErrc::malformed) {
     session.end(SessionEnd::malformed_proof);
-  } else if (error == ProtocolErrc::invalid_signature || error == ProtocolErrc::invalid_manifest) {
+  } else if (error == ProtocolErrc::invalid_manifest) {
     session.end(SessionEnd::invalid_proof);
-  } else if (error == ProtocolErrc::invalid_proof) {
+  } else if (error == ProtocolErrc::invalid_proof || error == ProtocolErrc::invalid_signature) {
     if (!session.forgive_bad_block()) return session.end(SessionEnd::invalid_proof);
     attachment.channel->pause();
-    // The same fork with another tree behind it would be a conflict: let it show its own.
-    const Length both = std::min(attachment.channel->remote().length, local_.head.length);
-    if (both.value > 0 && attachment.channel->is_open() && !local_.frozen) {
-      ProofRequest parts;
-      parts.upgrade = UpgradeRequest{{}, both};
-      attachment.channel->ask(Purpose::conflict, local_.head.fork, parts, false, Packing::alone,
-                              node_.timers.now());
-      session.flush();
-    }
+    ask_conflict(attachment);
+    session.flush();
   }
 }
 
-void Replicator::conflict_checked(const ConflictCheck& check) {
+// The same fork with another tree behind it would be a conflict: lets the peer show its own.
+void Replicator::ask_conflict(Attachment& attachment) {
+  CoreChannel& channel = *attachment.channel;
+  const Length both = std::min(channel.remote().length, local_.head.length);
+  if (both.value == 0 || !channel.is_open() || local_.frozen || channel.remote().fork != local_.head.fork) return;
+  ProofRequest parts;
+  parts.upgrade = UpgradeRequest{{}, both};
+  channel.ask(Purpose::conflict, local_.head.fork, parts, false, Packing::alone, node_.timers.now());
+}
+
+// A peer that is no longer than us sends nothing that would not fit. A writer asks it once, since somebody else may
+// write with its key: a copied folder, or a thief.
+void Replicator::compare_with(Attachment& attachment) {
+  const RemoteState& remote = attachment.channel->remote();
+  const bool may_differ = remote.synced && remote.fork == local_.head.fork && remote.length.value > 0 &&
+                          remote.length <= local_.head.length;
+  if (attachment.compared || !may_differ || !owner_.is_own()) return;
+  attachment.compared = true;
+  ask_conflict(attachment);
+}
+
+// Whoever says a length has heard of no longer history once we have come up with it.
+void Replicator::note_met() {
+  for (const auto& [id, attachment] : attachments_) {
+    const RemoteState& remote = attachment.channel->remote();
+    if (attachment.channel->is_open() && remote.synced &&
+        (remote.fork < local_.head.fork ||
+         (remote.fork == local_.head.fork && remote.length <= local_.head.length)))
+      met_peer_ = true;
+  }
+}
+
+void Replicator::conflict_checked(ConflictCheck& check) {
+  if (!check.trees.empty()) {
+    conflict_ = std::move(check.trees);
+    for (auto& [id, attachment] : attachments_) {
+      for (const Buffer& tree : conflict_) attachment.channel->show_tree(tree);
+      attachment.session->flush();
+    }
+  }
   Attachment* attachment = find(check.item.attachment);
   if (attachment && check.outcome.has_value() && *check.outcome == Comparison::equal)
     attachment->channel->resume();
@@ -346,24 +380,23 @@ void Replicator::served(Reads& reads) {
     Attachment* attachment = find(item.attachment);
     if (!attachment || !attachment->channel->is_open()) continue;
     CoreChannel& channel = *attachment->channel;
-    const std::uint64_t id = item.request.id;
+    const std::uint64_t ticket = item.request.ticket;
     spoken.insert(attachment->session);
     switch (item.reply) {
       case Serve::Reply::data:
-        if (item.request.parts.block && channel.still_wanted(id)) attachment->session->count_sent(1);
+        if (item.request.parts.block && channel.still_wanted(ticket)) attachment->session->count_sent(1);
         if (item.frame)
-          channel.answer(id, std::move(*item.frame));
+          channel.answer(ticket, std::move(*item.frame));
         else
-          channel.answer(id, Bytes(reads.bodies).subspan(item.body_begin, item.body_end - item.body_begin));
+          channel.answer(ticket, Bytes(reads.bodies).subspan(item.body_begin, item.body_end - item.body_begin));
         break;
-      case Serve::Reply::not_available: channel.refuse(id, NoDataReason::not_available); break;
-      // Without a reason, for once: our sync with the new fork went before it, so the peer does not ask
-      // again; and a Node peer counts the reasons, and after 32 asks us nothing any more.
-      case Serve::Reply::old_fork: channel.refuse(id, NoDataReason::none); break;
+      case Serve::Reply::not_available: channel.refuse(ticket, NoDataReason::not_available); break;
+      // Without a reason, for once: our sync with the new fork went before it, so the peer does not ask again;
+      // and a Node peer counts the reasons, and after 32 asks us nothing any more.
+      case Serve::Reply::old_fork: channel.refuse(ticket, NoDataReason::none); break;
       case Serve::Reply::invalid:
-        channel.refuse(id, NoDataReason::invalid_request);
-        if (!attachment->session->forgive_invalid_request())
-          attachment->session->end(SessionEnd::invalid_request);
+        channel.refuse(ticket, NoDataReason::invalid_request);
+        if (!attachment->session->forgive_invalid_request()) attachment->session->end(SessionEnd::invalid_request);
         break;
     }
   }
@@ -377,8 +410,7 @@ void Replicator::announce(const Delta& delta) {
   for (auto& [id, attachment] : attachments_) {
     CoreChannel& channel = *attachment.channel;
     if (!channel.is_open()) continue;
-    if (delta.truncated)
-      channel.blocks_dropped({BlockIndex{delta.truncated->value}, BlockIndex{delta.truncated_end.value}});
+    if (delta.truncated) channel.blocks_dropped({BlockIndex{delta.truncated->value}, BlockIndex{delta.truncated_end.value}});
     for (const BlockRange& range : delta.cleared) channel.blocks_dropped(range);
     channel.local_changed();
     for (const BlockRange& range : delta.stored) channel.blocks_stored(range);
@@ -387,8 +419,8 @@ void Replicator::announce(const Delta& delta) {
 }
 
 std::size_t Replicator::open_channels() const {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(attachments_, [](const auto& entry) { return entry.second.channel->is_open(); }));
+  return static_cast<std::size_t>(std::ranges::count_if(
+      attachments_, [](const auto& entry) { return entry.second.channel->is_open(); }));
 }
 
 bool Replicator::settled() const {

@@ -41,6 +41,10 @@ class ReplicatorOwner {
   virtual void serve(std::vector<Serve> items) = 0;
   // Ranges to fetch, the most urgent first.
   virtual std::vector<BlockRange> wanted() const = 0;
+  // False while nothing that a peer may send could be kept: the store has failed, or the core is closing.
+  virtual bool takes_data() const = 0;
+  // Its writer is here: a peer that has met another history of it is found out at once.
+  virtual bool is_own() const = 0;
   // A peer opened, synced, left or learned something: whoever waits for that looks again.
   virtual void peers_changed() = 0;
 
@@ -66,7 +70,7 @@ class Replicator {
   // -- Outcomes of work, called after the local core has changed.
   void ingested(std::vector<Ingest::Item>& items);
   void reorg_stepped(ReorgStep step, bool changed);
-  void conflict_checked(const ConflictCheck& check);
+  void conflict_checked(ConflictCheck& check);
   void served(Reads& reads);
   void work_failed(std::vector<Ingest::Item>& items);  // the store did not take it
   void reset_in_flight() { in_flight_.clear({{}, in_flight_.end()}); }
@@ -93,7 +97,7 @@ class Replicator {
     std::size_t window = 64;    // requests in flight at most
     std::size_t delivered = 0;  // answers since the window grew last
     std::size_t missing_nodes = 0;
-    bool opened = false;
+    bool compared = false;  // asked for its tree, to see that it is ours
   };
 
   Attachment* find(const CoreChannel& channel);
@@ -105,6 +109,9 @@ class Replicator {
   void ask_reorg(Attachment& attachment);
   void continue_reorg();
   void bad_data(Attachment& attachment, const Error& error);
+  void ask_conflict(Attachment& attachment);
+  void compare_with(Attachment& attachment);
+  void note_met();
   bool may_share_frames() const;
 
   NodeContext& node_;
@@ -119,6 +126,7 @@ class Replicator {
   BlockRange reorg_candidates_;
   bool reorg_waits_ = false;  // a step was asked or is being worked on
   bool met_peer_ = false;
+  std::vector<Buffer> conflict_;  // the two trees that its writer signed, shown to whoever we meet
 };
 
 }  // namespace sheaf

@@ -139,11 +139,38 @@ boost::asio::awaitable<Result<void>> Node::Impl::stop_listening(Address address)
 }
 
 boost::asio::awaitable<void> Node::Impl::serve(std::unique_ptr<ByteStream> stream) {
-  co_await replicate(std::move(stream), false, Until::ended);
+  co_await run_session(std::move(stream), false, Until::ended);
+}
+
+namespace {
+
+boost::asio::awaitable<void> keep(boost::asio::awaitable<Result<SessionSummary>> work,
+                                  std::optional<Result<SessionSummary>>& out) {
+  out.emplace(co_await std::move(work));
+}
+
+}  // namespace
+
+boost::asio::awaitable<Result<SessionSummary>> Node::Impl::as_guest(
+    boost::asio::awaitable<Result<SessionSummary>> work) {
+  if (closed) co_return EngineErrc::closed;
+  std::optional<Result<SessionSummary>> out;
+  TaskGroup group(strand);
+  const auto place = guests.insert(guests.end(), &group);
+  group.spawn(keep(std::move(work), out));
+  co_await group.join_or_cancel();
+  guests.erase(place);
+  guest_left.notify();
+  co_return std::move(*out);
 }
 
 boost::asio::awaitable<Result<SessionSummary>> Node::Impl::replicate(std::unique_ptr<ByteStream> stream,
                                                                      bool initiator, Until until) {
+  co_return co_await as_guest(run_session(std::move(stream), initiator, until));
+}
+
+boost::asio::awaitable<Result<SessionSummary>> Node::Impl::run_session(std::unique_ptr<ByteStream> stream,
+                                                                       bool initiator, Until until) {
   if (closed) co_return EngineErrc::closed;
   ByteStream& raw = *stream;
   Session* self = nullptr;
@@ -168,7 +195,10 @@ boost::asio::awaitable<Result<SessionSummary>> Node::Impl::replicate(std::unique
 }
 
 boost::asio::awaitable<Result<SessionSummary>> Node::Impl::connect(Address address, Until until) {
-  if (closed) co_return EngineErrc::closed;
+  co_return co_await as_guest(run_link(std::move(address), until));
+}
+
+boost::asio::awaitable<Result<SessionSummary>> Node::Impl::run_link(Address address, Until until) {
   Link link(context, cores, *dialer, *this, std::move(address), identity,
             [this](const PublicKey& remote) { return admits(remote); });
   co_return co_await link.run(until);
@@ -226,7 +256,9 @@ boost::asio::awaitable<void> Node::Impl::close() {
   for (auto& listener : listeners) listener->close();
   for (Session* session : std::list<Session*>(sessions)) session->close();
   connections.cancel();
+  for (TaskGroup* guest : std::list<TaskGroup*>(guests)) guest->cancel();
   co_await connections.join();
+  while (!guests.empty()) co_await guest_left.wait_through();
   cores.close();
   tasks.cancel();
   co_await tasks.join();
