@@ -121,17 +121,15 @@ void CoreChannel::on_sync(const SyncMessage& sync) {
 }
 
 std::optional<SessionEnd> CoreChannel::on_request(const Request& request) {
-  if (pending_.size() >= limits_.request_flood) return SessionEnd::request_flood;
-  // A repeated id takes the place of the earlier request.
-  if (const auto known = pending_.find(request.id); known != pending_.end() && known->second == Pending::queued)
-    std::erase_if(requests_, [&](const IncomingRequest& r) { return r.id == request.id; });
-  pending_[request.id] = Pending::queued;
-  requests_.push_back({request.id, request.fork, request.proof, request.manifest});
+  if (std::max(pending_.size(), requests_.size()) >= limits_.request_flood) return SessionEnd::request_flood;
+  // A repeated id takes the place of the earlier request, which is passed over when its turn comes.
+  pending_[request.id] = {Pending::State::queued, ++arrivals_};
+  requests_.push_back({request.id, request.fork, request.proof, request.manifest, arrivals_});
   return std::nullopt;
 }
 
 void CoreChannel::on_cancel(std::uint64_t id) {
-  if (const auto known = pending_.find(id); known != pending_.end()) known->second = Pending::cancelled;
+  if (const auto known = pending_.find(id); known != pending_.end()) known->second.state = Pending::State::cancelled;
 }
 
 void CoreChannel::on_data(Data&& data, const Slab& slab) {
@@ -214,12 +212,12 @@ std::vector<IncomingRequest> CoreChannel::take_requests(std::size_t most) {
   std::size_t seen = 0;
   for (; seen < requests_.size() && out.size() < most; ++seen) {
     const auto state = pending_.find(requests_[seen].id);
-    if (state == pending_.end()) continue;
-    if (state->second == Pending::cancelled) {
+    if (state == pending_.end() || state->second.arrival != requests_[seen].arrival) continue;
+    if (state->second.state == Pending::State::cancelled) {
       pending_.erase(state);
       continue;
     }
-    state->second = Pending::taken;
+    state->second.state = Pending::State::taken;
     out.push_back(std::move(requests_[seen]));
   }
   requests_.erase(requests_.begin(), requests_.begin() + static_cast<std::ptrdiff_t>(seen));
@@ -247,6 +245,13 @@ std::optional<Instant> CoreChannel::waiting_since() const {
   for (const auto& [id, asked] : asked_)
     if (!oldest || asked.since < *oldest) oldest = asked.since;
   return oldest;
+}
+
+std::vector<Asked> CoreChannel::owed(Instant before) const {
+  std::vector<Asked> out;
+  for (const auto& [id, asked] : asked_)
+    if (asked.since <= before) out.push_back(asked);
+  return out;
 }
 
 void CoreChannel::ask(Purpose purpose, Fork fork, const ProofRequest& parts, bool manifest, Packing packing,
@@ -293,7 +298,7 @@ void CoreChannel::refuse(std::uint64_t request_id, NoDataReason reason) {
 
 bool CoreChannel::still_wanted(std::uint64_t id) const {
   const auto known = pending_.find(id);
-  return open_ && known != pending_.end() && known->second != Pending::cancelled;
+  return open_ && known != pending_.end() && known->second.state != Pending::State::cancelled;
 }
 
 SyncMessage CoreChannel::wanted_sync() const {

@@ -47,6 +47,7 @@ struct IncomingRequest {
   Fork fork;
   ProofRequest parts;
   bool manifest = false;
+  std::uint64_t arrival = 0;  // counts the requests of this channel
 };
 
 // A peer's answer to something we asked, decoded and matched, not verified.
@@ -107,6 +108,8 @@ class CoreChannel {
   std::size_t in_flight() const { return asked_.size(); }
   // The oldest thing asked and not answered.
   std::optional<Instant> waiting_since() const;
+  // What was asked no later than this and not answered.
+  std::vector<Asked> owed(Instant before) const;
   // After an invalid proof the peer is not asked again on this channel, but still served.
   void pause() { paused_ = true; }
   void resume() { paused_ = false; }
@@ -177,8 +180,12 @@ class CoreChannel {
   std::vector<std::uint64_t> wanted_segments_;
 
   std::vector<IncomingRequest> requests_;
-  enum class Pending : std::uint8_t { queued, taken, cancelled };
+  struct Pending {
+    enum class State : std::uint8_t { queued, taken, cancelled } state;
+    std::uint64_t arrival;  // of the request that counts: one with the same id takes the place of an earlier
+  };
   std::unordered_map<std::uint64_t, Pending> pending_;  // by request id, until it is answered
+  std::uint64_t arrivals_ = 0;
   std::vector<IncomingData> data_;
   std::vector<Asked> unanswered_;
   Buffer scratch_words_;

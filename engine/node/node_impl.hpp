@@ -6,6 +6,7 @@
 
 #include "engine/core/core_registry.hpp"
 #include "engine/core/event_queue.hpp"
+#include "engine/node/ban_list.hpp"
 #include "engine/session/link.hpp"
 #include "net/admission.hpp"
 #include "net/listener.hpp"
@@ -25,6 +26,7 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   void session_over(Session& session, const SessionSummary& summary) override;
   void store_failed(Error error) override;
   void core_frozen(const CoreKey& key) override;
+  void memory_spent() override;
 
   bool admits(const PublicKey& remote) const;
   boost::asio::awaitable<Result<Address>> listen(Address address);
@@ -40,6 +42,8 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   boost::asio::awaitable<Result<void>> sync();
   boost::asio::awaitable<void> reopen_store();
   boost::asio::awaitable<void> save_frozen(DiscoveryKey key);
+  void watch_memory();
+  void memory_came_back();
   // Shares a core that has just come to be known with every session under way.
   void offer(OpenCore& core);
 
@@ -61,6 +65,8 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   EventQueue<NodeEvent> events;
   std::list<Session*> sessions;
   std::list<std::unique_ptr<Listener>> listeners;
+  BanList banned;
+  std::shared_ptr<Impl*> alive = std::make_shared<Impl*>(this);  // what comes from other threads looks here
   bool reopening = false;
   bool closed = false;
 };
