@@ -60,6 +60,7 @@ class SessionMachine final : public Machine {
   void received(std::size_t bytes, Instant now) override;
   bool wants_bytes() const override;
   void stream_ended(Instant now) override;
+  void stream_broke(Instant now) override;
   std::size_t outgoing(std::span<Bytes> out) const override;
   void sent(std::size_t bytes, Instant now) override;
   std::optional<Instant> next_deadline() const override;
@@ -103,6 +104,7 @@ class SessionMachine final : public Machine {
   std::optional<SessionEvent> on(const ChannelMessage& event);
   std::optional<SessionEvent> on(const ChannelClosed& event);
   bool may_read() const;
+  void tell_reading();
   void touch(CoreChannel& channel);
   Slab slab_of(Bytes body);
 
@@ -115,7 +117,6 @@ class SessionMachine final : public Machine {
   std::unique_ptr<CoreChannel> gone_;  // of the last CoreClosed event
   std::vector<CoreChannel*> touched_;
   Instant now_;
-  std::optional<Instant> unsent_since_;
   std::uint64_t messages_heard_ = 0;
   bool told_secured_ = false;
   bool told_ended_ = false;

@@ -7,6 +7,7 @@
 
 #include "engine/core/core_registry.hpp"
 #include "engine/core/event_queue.hpp"
+#include "engine/node/ban_list.hpp"
 #include "engine/session/link.hpp"
 #include "net/admission.hpp"
 #include "net/listener.hpp"
@@ -26,6 +27,7 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   void session_over(Session& session, const SessionSummary& summary) override;
   void store_failed(Error error) override;
   void core_frozen(const CoreKey& key) override;
+  void memory_spent() override;
 
   bool admits(const PublicKey& remote) const;
   boost::asio::awaitable<Result<Address>> listen(Address address);
@@ -47,6 +49,8 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   boost::asio::awaitable<Result<void>> sync();
   boost::asio::awaitable<void> reopen_store();
   boost::asio::awaitable<void> save_frozen(DiscoveryKey key);
+  void watch_memory();
+  void memory_came_back();
   // Shares a core that has just come to be known with every session under way.
   void offer(OpenCore& core);
 
@@ -70,6 +74,8 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   std::list<std::unique_ptr<Listener>> listeners;
   std::list<TaskGroup*> guests;
   Signal guest_left;
+  BanList banned;
+  std::shared_ptr<Impl*> alive = std::make_shared<Impl*>(this);  // what comes from other threads looks here
   bool reopening = false;
   bool closed = false;
 };
