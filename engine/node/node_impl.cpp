@@ -68,7 +68,8 @@ boost::asio::awaitable<Result<void>> Node::Impl::start() {
 }
 
 bool Node::Impl::admits(const PublicKey& remote) const {
-  return options.allow_peers.empty() || std::ranges::find(options.allow_peers, remote) != options.allow_peers.end();
+  return options.allow_peers.empty() ||
+         std::ranges::find(options.allow_peers, remote) != options.allow_peers.end();
 }
 
 void Node::Impl::session_began(Session& session) { sessions.push_back(&session); }
