@@ -189,9 +189,10 @@ void CoreChannel::on_no_data(const NoData& message) {
 // What this peer did not give is not asked of it again until it says something new. What was asked of a fork that
 // it has left meanwhile says nothing about its blocks.
 void CoreChannel::give_up(Asked asked) {
-  if (asked.parts.block && asked.fork == remote_.fork)
+  const bool of_its_fork = asked.fork == remote_.fork;
+  if (asked.parts.block && of_its_fork)
     remote_has_.drop({asked.parts.block->index, asked.parts.block->index + Length{1}});
-  if (asked.parts.upgrade && asked.purpose != Purpose::conflict) upgrade_refused_ = true;
+  if (asked.parts.upgrade && of_its_fork && asked.purpose != Purpose::conflict) upgrade_refused_ = true;
   unanswered_.push_back(std::move(asked));
   remote_changed_ = true;
 }

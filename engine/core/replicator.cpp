@@ -49,8 +49,8 @@ void Replicator::detach(CoreChannel& channel) {
   const AttachmentId id = attachment->id;
   attachments_.erase(id);
   if (upgrading_ == id) upgrading_.reset();
-  if (reorg_waits_ && reorg_fork_) {  // whoever was asked may have been this one: ask another
-    reorg_waits_ = false;
+  if (reorg_asked_ == id) {  // ask another
+    reorg_asked_.reset();
     continue_reorg();
   }
   owner_.peers_changed();
@@ -79,10 +79,10 @@ void Replicator::process(CoreChannel& channel) {
     if (upgrading_ == attachment->id && asked.parts.upgrade && asked.purpose == Purpose::blocks) upgrading_.reset();
     if (asked.purpose == Purpose::conflict && attachment->on_trial)
       return attachment->session->end(SessionEnd::invalid_proof);
-    if (asked.purpose == Purpose::reorg) {
+    if (asked.purpose == Purpose::reorg && reorg_asked_ == attachment->id) {
       reorg_.reset();
       reorg_fork_.reset();
-      reorg_waits_ = false;
+      reorg_asked_.reset();
     }
     look = true;
   }
@@ -112,7 +112,8 @@ void Replicator::take_data(Attachment& attachment) {
       case Purpose::blocks:
       case Purpose::seek: owner_.ingest(std::move(item)); break;
       case Purpose::reorg: {
-        if (item.data.asked.fork != reorg_fork_) break;
+        if (reorg_asked_ != attachment.id || item.data.asked.fork != reorg_fork_) break;
+        reorg_asked_.reset();
         owner_.reorg_step(ReorgStep{std::move(item), std::move(reorg_), {}});
         break;
       }
@@ -193,10 +194,10 @@ bool Replicator::ask_elsewhere(CoreChannel& channel, Instant before) {
     upgrading_.reset();
     taken_back = true;
   }
-  if (reorg_owed && reorg_fork_ && reorg_waits_) {  // a fork that is not shown must not hold up the one we are on
+  if (reorg_owed && reorg_fork_ && reorg_asked_ == owing->id) {  // a fork that is not shown must not hold up the one we are on
     reorg_.reset();
     reorg_fork_.reset();
-    reorg_waits_ = false;
+    reorg_asked_.reset();
     taken_back = true;
   }
   if (taken_back) owing->slow = true;
@@ -292,7 +293,7 @@ void Replicator::ask_reorg(Attachment& attachment) {
   const bool manifest = !local_.manifest && channel.remote().has_manifest;
   reorg_fork_ = channel.remote().fork;
   reorg_.reset();
-  reorg_waits_ = true;
+  reorg_asked_ = attachment.id;
   channel.ask(Purpose::reorg, *reorg_fork_, parts, manifest, Packing::alone, node_.timers.now());
 }
 
@@ -306,7 +307,7 @@ void Replicator::continue_reorg() {
       const BlockIndex block = theirs.value_or(reorg_candidates_.begin);
       ProofRequest parts;
       parts.hash = reorg_->request(block);
-      reorg_waits_ = true;
+      reorg_asked_ = id;
       channel.ask(Purpose::reorg, *reorg_fork_, parts, false, Packing::alone, node_.timers.now());
       attachment.session->expect_answer();
       attachment.session->flush();
@@ -318,13 +319,13 @@ void Replicator::continue_reorg() {
 }
 
 void Replicator::reorg_stepped(ReorgStep step, bool changed) {
-  if (!changed && step.item.data.asked.fork != reorg_fork_) return schedule();  // given up meanwhile
-  reorg_waits_ = false;
+  reorg_asked_.reset();
   if (!step.item.verdict) {
     reorg_.reset();
     reorg_fork_.reset();
     if (Attachment* attachment = find(step.item.attachment)) {
-      attachment->channel->pause();
+      const Error& why = step.item.verdict.error();
+      if (why != ProtocolErrc::wrong_fork && why != ProtocolErrc::missing_node) attachment->channel->pause();
       bad_data(*attachment, step.item.verdict.error());
     }
   } else if (changed || !step.reorg) {

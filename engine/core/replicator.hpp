@@ -135,7 +135,7 @@ class Replicator {
   std::unique_ptr<Reorg> reorg_;           // between its steps
   std::optional<Fork> reorg_fork_;         // being followed now
   BlockRange reorg_candidates_;
-  bool reorg_waits_ = false;  // a step was asked or is being worked on
+  std::optional<AttachmentId> reorg_asked_;  // who owes the next step; none while one is being worked on
   bool met_peer_ = false;
   std::vector<Buffer> conflict_;  // the two trees that its writer signed, shown to whoever we meet
 };

@@ -1,0 +1,140 @@
+// What a writer owes to those who follow it: one tree for each fork and length, whatever happens to its
+// machine; and what they do when it signs two.
+#include "tests/support/cores.hpp"
+
+using namespace sheaf;
+using namespace sheaf::test;
+
+namespace {
+
+// A writer and a copy of its folder that have written different things, and a third node that follows them.
+void meet(std::size_t first_more, std::size_t second_more, bool second_first) {
+  CAPTURE(first_more);
+  CAPTURE(second_more);
+  CAPTURE(second_first);
+  World world;
+  Node& one = world.add();
+  Core log = create(world, one);
+  append(world, log, 0, 3);
+  Node& two = world.add_copy(one);
+  Core twin = core_of(world, two, log.key());
+  append(world, log, 100, first_more);
+  append(world, twin, 200, second_more);
+  Node& third = world.add();
+  Core copy = follow(world, third, log.key());
+
+  world.link(third, second_first ? two : one);
+  Core& seen = second_first ? twin : log;
+  REQUIRE(world.until([&] { return caught_up(info(world, copy), info(world, seen)); }));
+  CHECK_FALSE(info(world, copy).frozen);
+  world.link(third, second_first ? one : two);
+  CHECK(world.until(
+      [&] { return info(world, log).frozen && info(world, twin).frozen && info(world, copy).frozen; }));
+  for (Core* writer : {&log, &twin}) {
+    CHECK(try_append(world, *writer, {numbered_block(9, 9)}).error() == EngineErrc::frozen);
+    CHECK(world.run(writer->truncate(Length{1})).error() == EngineErrc::frozen);
+  }
+  for (Core* core : {&log, &twin, &copy})
+    for (std::uint64_t i = 0; i < 3; ++i) {
+      const auto block = get(world, *core, i);
+      REQUIRE(block.has_value());
+      CHECK(equal(*block, numbered_block(i, 64)));
+    }
+  // It stays so.
+  Node& again = world.restart(third);
+  Core kept = core_of(world, again, log.key());
+  CHECK(info(world, kept).frozen);
+  CHECK(get(world, kept, 0).has_value());
+}
+
+}  // namespace
+
+TEST_CASE("two histories under one key: whoever has seen both is frozen, and so are both writers") {
+  for (const bool second_first : {false, true}) {
+    meet(2, 2, second_first);
+    meet(1, 4, second_first);
+    meet(4, 1, second_first);
+  }
+}
+
+TEST_CASE("no honest writer is frozen by its own history coming back") {
+  World world;
+  Node& writer = world.add();
+  Core log = create(world, writer);
+  append(world, log, 0, 10);
+  for (int i = 0; i < 3; ++i) {
+    Node& reader = world.add();
+    Core copy = follow(world, reader, log.key());
+    world.link(reader, writer);
+    REQUIRE(world.until([&] { return caught_up(info(world, copy), info(world, log)); }));
+    world.cut_roads();
+    append(world, log, 10 + i, 1);
+    REQUIRE(world.until([&] { return caught_up(info(world, copy), info(world, log)); }));
+  }
+  CHECK_FALSE(info(world, log).frozen);
+}
+
+TEST_CASE("after the machine stopped uncleanly, an append before any peer was met starts a fork of its own") {
+  World world;
+  Node* writer = &world.add();
+  Core log = create(world, *writer);
+  append(world, log, 0, 3);
+  Node& crashed = world.crash(*writer, "boot-2");
+  Core again = core_of(world, crashed, log.key());
+  CHECK(info(world, again).fork == Fork{0});
+  append(world, again, 3, 1);
+  CHECK(info(world, again).fork == Fork{1});
+  CHECK(info(world, again).length == Length{4});
+  append(world, again, 4, 1);
+  CHECK(info(world, again).fork == Fork{1});
+}
+
+TEST_CASE("a clean restart of process or machine changes no fork") {
+  World world;
+  Node* writer = &world.add();
+  Core log = create(world, *writer);
+  append(world, log, 0, 3);
+  writer = &world.restart(*writer);
+  world.boot_id = "boot-2";
+  writer = &world.restart(*writer);
+  Core again = core_of(world, *writer, log.key());
+  append(world, again, 3, 1);
+  CHECK(info(world, again).fork == Fork{0});
+}
+
+TEST_CASE("a process that is killed on a machine that runs on changes no fork") {
+  World world;
+  Node& writer = world.add();
+  Core log = create(world, writer);
+  append(world, log, 0, 3);
+  Node& killed = world.crash(writer, world.boot_id);
+  Core again = core_of(world, killed, log.key());
+  append(world, again, 3, 1);
+  CHECK(info(world, again).fork == Fork{0});
+}
+
+TEST_CASE("after an unclean stop a longer history of its own is fetched first, and then continued") {
+  World world;
+  Node& writer = world.add();
+  Core log = create(world, writer);
+  append(world, log, 0, 3);
+  // What the disk kept is older than what a peer has.
+  Node& older = world.add_copy(writer);
+  append(world, log, 3, 4);
+  Node& reader = world.add();
+  Core copy = follow(world, reader, log.key());
+  auto& join = world.join(reader, writer, Until::complete);
+  REQUIRE(world.until([&] { return join.a_ended.has_value(); }));
+  REQUIRE(info(world, copy).contiguous == Length{7});
+
+  Node& back = world.crash(older, "boot-2");
+  Core again = core_of(world, back, log.key());
+  CHECK(info(world, again).length == Length{3});
+  world.link(reader, back);
+  REQUIRE(world.until([&] { return info(world, again).contiguous == Length{7}; }));
+  CHECK(append(world, again, 7, 1) == Length{8});
+  CHECK(info(world, again).fork == Fork{0});
+  REQUIRE(world.until([&] { return caught_up(info(world, copy), info(world, again)); }));
+  CHECK_FALSE(info(world, copy).frozen);
+  CHECK_FALSE(info(world, again).frozen);
+}
