@@ -66,9 +66,9 @@ std::optional<Stored> read_stored(const std::string& folder, const std::string& 
     for (std::uint64_t bit = 0; bit < bytes.size() * 8; ++bit) {
       if ((std::to_integer<unsigned>(bytes[bit / 8]) >> (bit % 8) & 1u) == 0) continue;
       const std::uint64_t index = page * BitfieldPage::bits + bit;
-      REQUIRE(index < out.blocks.size());
-      REQUIRE(store.check(BlockIndex{index}).has_value());
-      REQUIRE(store.block(BlockIndex{index}, out.blocks[index].emplace()).has_value());
+      const bool good = index < out.blocks.size() && store.check(BlockIndex{index}) &&
+                        store.block(BlockIndex{index}, out.blocks[index].emplace());
+      if (!good) FAIL("block ", index, " of ", out.blocks.size(), " is marked as held and is not there");
       ++counted;
     }
   REQUIRE(counted == out.held);
@@ -116,7 +116,7 @@ void Ledger::note(const TreeHead& head) {
   if (head.length.value == 0) return;
   const Hash tree = tree_hash(head);
   const auto [at, is_new] = trees_.try_emplace({head.fork.value, head.length.value}, tree);
-  REQUIRE_MESSAGE(at->second == tree, "two trees for fork ", head.fork.value, ", length ", head.length.value);
+  if (at->second != tree) FAIL("two trees for fork ", head.fork.value, ", length ", head.length.value);
 }
 
 bool goes_on(const TreeHead& before, const TreeHead& after) {
