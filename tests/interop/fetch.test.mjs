@@ -6,7 +6,7 @@ import path from 'node:path'
 import { NodePeer, Sheaf, eventually, freshFolder } from './harness.mjs'
 import { block, byteLength } from './blocks.mjs'
 
-const limit = { timeout: 300_000 }
+const limit = { timeout: 600_000 }
 
 // A Node writer with one core, and `sheaf` that follows it.
 async function writerAndSheaf (t, { pattern, count, add = [], ...options }) {

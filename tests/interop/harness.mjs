@@ -16,7 +16,7 @@ import { Readable } from 'node:stream'
 import { lines } from './blocks.mjs'
 
 const here = path.dirname(fileURLToPath(import.meta.url))
-const patience = 60_000 // ms; the most that one step of a test waits
+const patience = 180_000 // ms; the most that one step of a test waits
 
 // Runs `what` when the test ends, the last one first: a process goes before the folder that it works in.
 const endings = new WeakMap()

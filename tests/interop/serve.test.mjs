@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { NodePeer, Sheaf } from './harness.mjs'
 import { block, byteLength } from './blocks.mjs'
 
-const limit = { timeout: 300_000 }
+const limit = { timeout: 600_000 }
 
 // `sheaf` serves one core that it wrote; a Node reader has dialled it.
 async function sheafAndReader (t, { pattern, count = 0 }) {
