@@ -2,10 +2,7 @@
 // returns to the executor it was awaited on.
 #include <filesystem>
 
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/use_awaitable.hpp>
-
+#include "engine/node/hop.hpp"
 #include "engine/node/node_impl.hpp"
 #include "sheaf/net/error.hpp"
 #include "sheaf/net/offload.hpp"
@@ -17,34 +14,6 @@ namespace {
 
 using boost::asio::awaitable;
 namespace fs = std::filesystem;
-
-// Inside the node being cancelled is a value, not an exception.
-template <class T>
-awaitable<T> told_by_value(awaitable<T> work) {
-  co_await boost::asio::this_coro::throw_if_cancelled(false);
-  co_return co_await std::move(work);
-}
-
-template <class T>
-awaitable<Result<T>> hop(boost::asio::any_io_executor strand, awaitable<Result<T>> work) {
-  co_await boost::asio::this_coro::throw_if_cancelled(false);
-  try {
-    co_return co_await boost::asio::co_spawn(strand, told_by_value(std::move(work)),
-                                             boost::asio::use_awaitable);
-  } catch (const boost::system::system_error& error) {
-    // Asio throws when the cancel arrives between the call and its first turn on the strand.
-    if (error.code() != cancelled_error()) throw;
-  }
-  co_return cancelled_error();
-}
-
-// For what has to happen in any case: cancelling does not reach it.
-awaitable<void> hop(boost::asio::any_io_executor strand, awaitable<void> work) {
-  co_await boost::asio::this_coro::throw_if_cancelled(false);
-  const boost::asio::cancellation_slot none;
-  co_await boost::asio::co_spawn(strand, std::move(work),
-                                 boost::asio::bind_cancellation_slot(none, boost::asio::use_awaitable));
-}
 
 std::vector<Buffer> owned(std::span<const Bytes> blocks) {
   std::vector<Buffer> out;

@@ -309,7 +309,7 @@ TEST_CASE("serve says where it listens, and ends by a signal with 0; nobody list
     Stop stop;
     Ran ran;
     test::Pipe out;
-    tasks.start(call_into(world, "serve --json --listen tcp://127.0.0.1:0", stop, ran, out));
+    tasks.start(call_into(world, "serve --sparse --json --listen tcp://127.0.0.1:0", stop, ran, out));
     std::string line;
     Io reader({Descriptor(::dup(out.read.get())), {}, {}}, test::plain_surroundings());
     while (!line.ends_with('\n')) {
