@@ -36,6 +36,8 @@ class Admission {
     HalfOpen(HalfOpen&& other) noexcept;
     HalfOpen& operator=(HalfOpen&&) = delete;
     ~HalfOpen();
+    // Its stream was closed to make place for a younger one.
+    bool displaced() const { return !entry_->stream; }
 
    private:
     friend class Admission;

@@ -183,7 +183,10 @@ void Pump::end_with(PumpEnding ending) {
   flush_until_ = timers_.now() + flush_limit;
   if (ending.why != PumpEnding::Why::finished) {
     read_over_ = true;
-    machine_.stream_ended(timers_.now());
+    if (ending.why == PumpEnding::Why::broken)
+      machine_.stream_broke(timers_.now());
+    else
+      machine_.stream_ended(timers_.now());
     owner_.drain();
   }
 }

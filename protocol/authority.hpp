@@ -1,6 +1,6 @@
 // Signing a head, and checking that the right ones have: the manifest at work.
 //
-// Format: log.md section 6. A core of which no manifest is known is taken for a compat core, whose key is
+// Format: docs/wire.md, Log. A core of which no manifest is known is taken for a compat core, whose key is
 // its signer's public key.
 #pragma once
 

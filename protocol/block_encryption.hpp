@@ -1,6 +1,6 @@
 // Blocks of an encrypted core: 8 bytes of padding, then the text under XSalsa20.
 //
-// Format: log.md section 10. Hashes, sizes and peers see the sealed form; nothing here authenticates, the
+// Format: docs/wire.md, Log. Hashes, sizes and peers see the sealed form; nothing here authenticates, the
 // tree does.
 #pragma once
 

@@ -1,8 +1,8 @@
 // Which channels two sides have between them: numbers, identities, and who pairs with whom. No bytes move
 // here.
 //
-// Rules: mux.md section 3. A channel's identity is its protocol and id; on our side at most one channel of an
-// identity is open or opening ("unique"). Memory grows with channels that are open, opening or abandoned,
+// Rules: docs/wire.md, Mux. A channel's identity is its protocol and id; on our side at most one channel of
+// an identity is open or opening ("unique"). Memory grows with channels that are open, opening or abandoned,
 // never with the numbers that the other side chooses: about 150 bytes a channel.
 #pragma once
 

@@ -11,8 +11,7 @@ std::uint64_t Reader::little_endian(std::size_t bytes) {
     return 0;
   }
   std::uint64_t value = 0;
-  for (std::size_t i = 0; i < bytes; ++i)
-    value |= std::to_integer<std::uint64_t>(rest_[i]) << (8 * i);
+  for (std::size_t i = 0; i < bytes; ++i) value |= std::to_integer<std::uint64_t>(rest_[i]) << (8 * i);
   rest_ = rest_.subspan(bytes);
   return value;
 }

@@ -54,7 +54,8 @@ class Reader {
   bool ok_ = true;
 };
 
-// Appends to a buffer that the caller owns. Requires: integers given to uint() and u64() are at most 2^53 - 1.
+// Appends to a buffer that the caller owns. Requires: integers given to uint() and u64() are at most 2^53
+// - 1.
 class Writer {
  public:
   explicit Writer(Buffer& out) : out_(&out) {}

@@ -1,8 +1,8 @@
 // One core with one peer: what to tell it, what to ask of it, what it asks of us.
 //
-// Protocol: hypercore/alpha of Hypercore 11. The channel decodes and bounds what arrives, keeps what is known of
-// the other side, and says everything that has to be said unasked (lengths, blocks, replies to wants). What
-// needs a store or a proof it hands out and takes back: requests of the peer with take_requests() and
+// Protocol: hypercore/alpha of Hypercore 11. The channel decodes and bounds what arrives, keeps what is known
+// of the other side, and says everything that has to be said unasked (lengths, blocks, replies to wants).
+// What needs a store or a proof it hands out and takes back: requests of the peer with take_requests() and
 // answer()/refuse(), data from the peer with take_data(), which the owner verifies. It never calls a store,
 // and asks for nothing on its own: the owner decides what to ask, by ask().
 //
@@ -54,7 +54,7 @@ struct IncomingRequest {
 struct IncomingData {
   std::uint64_t id = 0;
   Asked asked;
-  Data data;   // its views lie in `slab`
+  Data data;  // its views lie in `slab`
   Slab slab;
 };
 
@@ -115,7 +115,8 @@ class CoreChannel {
 
   // -- Asking. Requests for blocks that may be large go in frames of their own (Packing::alone): a Node peer
   // answers a shared frame with one frame, which two large blocks would make too long.
-  void ask(Purpose purpose, Fork fork, const ProofRequest& parts, bool manifest, Packing packing, Instant now);
+  void ask(Purpose purpose, Fork fork, const ProofRequest& parts, bool manifest, Packing packing,
+           Instant now);
   // Takes back what was asked for this block; true if it had been.
   bool cancel_block(BlockIndex index);
   // Wants to hear which blocks of the 2^21 around this one the peer has; said once for each such segment.
@@ -171,8 +172,8 @@ class CoreChannel {
 
   RemoteState remote_;
   HaveSet remote_has_;
-  std::vector<BlockRange> remote_wants_;      // at most a few: the wire knows only segments
-  std::optional<SyncMessage> told_;                  // the last sync we sent
+  std::vector<BlockRange> remote_wants_;  // at most a few: the wire knows only segments
+  std::optional<SyncMessage> told_;       // the last sync we sent
   Length told_contiguous_;
 
   std::unordered_map<std::uint64_t, Asked> asked_;

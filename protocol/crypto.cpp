@@ -1,9 +1,9 @@
 #include "protocol/crypto.hpp"
 
-#include <sodium.h>
-
 #include <algorithm>
 #include <array>
+
+#include <sodium.h>
 
 #include "sheaf/protocol/invariant.hpp"
 #include "sheaf/protocol/random_source.hpp"
@@ -62,7 +62,9 @@ std::uint64_t RandomSource::below(std::uint64_t bound) {
 }
 
 std::unique_ptr<RandomSource> system_random() { return std::make_unique<SystemRandom>(); }
-std::unique_ptr<RandomSource> seeded_random(std::uint64_t seed) { return std::make_unique<SeededRandom>(seed); }
+std::unique_ptr<RandomSource> seeded_random(std::uint64_t seed) {
+  return std::make_unique<SeededRandom>(seed);
+}
 
 namespace crypto {
 namespace {
@@ -125,7 +127,8 @@ Signature sign(Bytes message, const SecretKey& key) {
 }
 
 bool verify(const Signature& signature, Bytes message, const PublicKey& key) {
-  return crypto_sign_verify_detached(raw(signature.bytes()), raw(message), message.size(), raw(key.bytes())) == 0;
+  return crypto_sign_verify_detached(raw(signature.bytes()), raw(message), message.size(),
+                                     raw(key.bytes())) == 0;
 }
 
 Result<SharedSecret> diffie_hellman(const SecretKey& mine, const PublicKey& theirs) {
@@ -147,9 +150,9 @@ void seal(Buffer& out, const CipherKey& key, std::uint64_t counter, Bytes associ
   const auto nonce = ietf_nonce(counter);
   const std::size_t at = out.size();
   out.resize(at + plain.size() + crypto_aead_chacha20poly1305_ietf_ABYTES);
-  crypto_aead_chacha20poly1305_ietf_encrypt(raw(MutableBytes(out).subspan(at)), nullptr, raw(plain), plain.size(),
-                                            raw(associated), associated.size(), nullptr, nonce.data(),
-                                            raw(key.bytes()));
+  crypto_aead_chacha20poly1305_ietf_encrypt(raw(MutableBytes(out).subspan(at)), nullptr, raw(plain),
+                                            plain.size(), raw(associated), associated.size(), nullptr,
+                                            nonce.data(), raw(key.bytes()));
 }
 
 Result<Buffer> open(const CipherKey& key, std::uint64_t counter, Bytes associated, Bytes sealed) {
@@ -157,8 +160,8 @@ Result<Buffer> open(const CipherKey& key, std::uint64_t counter, Bytes associate
   const auto nonce = ietf_nonce(counter);
   Buffer out(sealed.size() - crypto_aead_chacha20poly1305_ietf_ABYTES);
   if (crypto_aead_chacha20poly1305_ietf_decrypt(raw(MutableBytes(out)), nullptr, nullptr, raw(sealed),
-                                                sealed.size(), raw(associated), associated.size(), nonce.data(),
-                                                raw(key.bytes())) != 0)
+                                                sealed.size(), raw(associated), associated.size(),
+                                                nonce.data(), raw(key.bytes())) != 0)
     return ProtocolErrc::decrypt_failed;
   return out;
 }

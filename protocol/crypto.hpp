@@ -57,7 +57,9 @@ class Push {
 
  private:
   struct State;
-  struct Wipe { void operator()(State*) const noexcept; };
+  struct Wipe {
+    void operator()(State*) const noexcept;
+  };
   std::unique_ptr<State, Wipe> state_;
 };
 
@@ -72,7 +74,9 @@ class Pull {
 
  private:
   struct State;
-  struct Wipe { void operator()(State*) const noexcept; };
+  struct Wipe {
+    void operator()(State*) const noexcept;
+  };
   std::unique_ptr<State, Wipe> state_;
 };
 

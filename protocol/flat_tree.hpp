@@ -1,6 +1,6 @@
 // Arithmetic of the flat in-order tree: block i is leaf 2i, a parent sits between its children.
 //
-// Format: log.md section 1. Everything is constexpr and 64-bit. Requires: indexes of at most
+// Format: docs/wire.md, Log. Everything is constexpr and 64-bit. Requires: indexes of at most
 // max_wire_integer; what climbs from there (parent, sibling) may exceed it and is for the caller to check.
 #pragma once
 

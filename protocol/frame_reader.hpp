@@ -1,6 +1,6 @@
 // Takes a mux frame apart, entry by entry: a frame is one message, or a batch of them.
 //
-// Format: mux.md sections 1 and 4. Each step consumes at least one byte, so a frame takes at most as many
+// Format: docs/wire.md, Mux. Each step consumes at least one byte, so a frame takes at most as many
 // steps as it has bytes; whoever drives it decides how many of them make a turn. Entries are views of the
 // frame, which must stay in place until drained().
 #pragma once

@@ -1,6 +1,6 @@
 // Puts mux messages into frames: those that leave together share a batch, large ones travel alone.
 //
-// Format: mux.md sections 1 and 4. A message is written once, where it will be encrypted; a shared frame that
+// Format: docs/wire.md, Mux. A message is written once, where it will be encrypted; a shared frame that
 // holds one message becomes a plain one. A frame takes no more messages once it holds `split_bytes`, and a
 // larger message has a frame of its own, so no frame comes near the wire's limit but by one message that
 // does.
@@ -16,7 +16,7 @@
 namespace sheaf {
 
 // How a message leaves: with its neighbours in one batch, or in a frame of its own. The other side may answer
-// a batch of requests with one batch, so requests for big blocks go alone (replication.md, trap 23).
+// a batch of requests with one batch, so requests for big blocks go alone (docs/wire.md, section 6).
 enum class Packing { shared, alone };
 
 class FrameWriter {

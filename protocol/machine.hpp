@@ -28,8 +28,10 @@ class Machine {
   virtual void received(std::size_t bytes, Instant now) = 0;
   // False while the machine cannot hold more: leave the bytes with the transport, which pushes back.
   virtual bool wants_bytes() const = 0;
-  // The other side has closed its direction, or the stream broke; nothing more will be received.
+  // The other side has closed its direction; nothing more will be received.
   virtual void stream_ended(Instant now) = 0;
+  // The stream below failed; nothing more will be received or sent. Machines that do not care see an end.
+  virtual void stream_broke(Instant now) { stream_ended(now); }
 
   // Up to out.size() runs of bytes to send in this order; the views are stale after the next non-const
   // call. Gives how many runs it filled; 0: nothing to send.

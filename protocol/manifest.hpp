@@ -1,6 +1,6 @@
 // Who may sign a core and how many must: the manifest, its encodings and its key.
 //
-// Format: log.md sections 4 and 5 (hypercore manifests of versions 0 to 3). Decoding is bounded and checks
+// Format: docs/wire.md, Log (hypercore manifests of versions 0 to 3). Decoding is bounded and checks
 // structure only; a manifest means nothing before check_manifest() has held it against a core's key.
 #pragma once
 

@@ -1,7 +1,7 @@
 // The Merkle tree of a core as it grows and as it is read: roots, appended blocks, bytes to blocks.
 //
 // Pure functions over heads and over a NodeReader, the door to whoever keeps the verified nodes. Formats:
-// log.md sections 1, 2 and 8. Nothing here checks a signature.
+// docs/wire.md, Log. Nothing here checks a signature.
 #pragma once
 
 #include <optional>
@@ -65,7 +65,7 @@ struct Sought {
   bool found;
 };
 
-// Narrows a byte position down as far as the nodes at hand allow (log.md section 8). The byte length itself
+// Narrows a byte position down as far as the nodes at hand allow (docs/wire.md, Log). The byte length itself
 // is found as (length, 0); past it: nothing. Fails only with the store's errors and with malformed.
 Result<std::optional<Sought>> seek(ByteCount bytes, const TreeHead& head, NodeReader& nodes,
                                    ByteCount padding = {});

@@ -1,6 +1,6 @@
 // The messages of a hypercore/alpha channel as plain values, and the handshake that opens it.
 //
-// Format: replication.md sections 2 to 4; vectors wire/messages.json. decode_x() reads one body: unknown
+// Format: docs/wire.md, Replication; vectors wire/messages.json. decode_x() reads one body: unknown
 // flags and bytes behind the last field are ignored. Its error is ProtocolErrc::malformed where a field does
 // not fit or a number is out of its range (session ends malformed_message), ProtocolErrc::malformed_proof
 // where a proof has more nodes or a larger manifest than Limits allow (malformed_proof): found before
@@ -69,7 +69,7 @@ struct Data {
   std::uint64_t request{};  // 0: unsolicited, or of the conflict check
   Fork fork{};
   Proof proof{};
-  Bytes manifest{};  // encoded, spec: log.md section 5; empty: absent
+  Bytes manifest{};  // encoded, spec: docs/wire.md, Log; empty: absent
 };
 
 // The reasons a JavaScript peer knows; others pass as they are.

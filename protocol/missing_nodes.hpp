@@ -1,6 +1,6 @@
 // The `nodes` of a request: how many parents to climb until a node that we have verified.
 //
-// Format: log.md section 9.4. Asking for too few makes the answer useless, for too many is refused by the
+// Format: docs/wire.md, Log. Asking for too few makes the answer useless, for too many is refused by the
 // other side; so the number is exact as far as it can be known.
 #pragma once
 

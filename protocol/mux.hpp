@@ -1,6 +1,6 @@
 // Many channels over one secret stream: Protomux 3.12, on whole frames (the stream's plaintexts).
 //
-// Format and rules: mux.md; bounds: L6, L7, L15. What is heard:
+// Format and rules: docs/wire.md, Mux; bounds: L6, L7, L15. What is heard:
 //   1. while intake() is wants_frame, give the next frame to receive(); its bytes stay in place until
 //   intake()
 //      is wants_frame again, because entries of a batch are read as their events are pulled;

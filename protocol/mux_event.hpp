@@ -1,4 +1,4 @@
-// What the mux tells its owner. Ids and rules: mux.md section 3.
+// What the mux tells its owner. Ids and rules: docs/wire.md, Mux.
 //
 // Views live until the next call of next_event(), receive() or on_time(); commands leave them alone.
 #pragma once

@@ -1,4 +1,4 @@
-// The fixed words of the mux's wire format. Spec: mux.md sections 2 and 4.
+// The fixed words of the mux's wire format. Spec: docs/wire.md, Mux.
 #pragma once
 
 #include <cstdint>

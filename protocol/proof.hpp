@@ -1,7 +1,7 @@
 // What one peer asks of another's tree, and what the other answers: plain values, the same for the wire
 // (messages.hpp), for whoever makes proofs (prover.hpp) and for whoever checks them (verifier.hpp).
 //
-// Format: log.md section 9, replication.md section 4. `value` and `signature` of a proof are views: of the
+// Format: docs/wire.md, Log and Replication. `value` and `signature` of a proof are views: of the
 // receive buffer when it was decoded, of the caller's block when it was made. Node lists are vectors,
 // because a block of a linear download carries none or one; an empty one costs no allocation.
 #pragma once

@@ -1,6 +1,6 @@
 // Makes the proofs that peers ask for.
 //
-// Format: log.md section 9.2. Everything comes from one snapshot: the head with its signature, and nodes
+// Format: docs/wire.md, Log. Everything comes from one snapshot: the head with its signature, and nodes
 // that belong to it.
 #pragma once
 

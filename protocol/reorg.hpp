@@ -1,6 +1,6 @@
 // When a writer has cut its history: following a higher fork, and telling a conflict from a delay.
 //
-// Formats: log.md section 9.5, replication.md sections 8 and 9. Pure: proofs go in, the next hash request or
+// Formats: docs/wire.md, Log and Replication. Pure: proofs go in, the next hash request or
 // the common ancestor comes out; our own nodes are read through a NodeReader of the old head.
 #pragma once
 

@@ -108,6 +108,11 @@ void SecretStream::stream_ended(Instant now) {
   settle_stream_end();
 }
 
+void SecretStream::stream_broke(Instant now) {
+  broke_ = true;
+  stream_ended(now);
+}
+
 void SecretStream::reading(bool on, Instant now) {
   now_ = std::max(now_, now);
   if (on && !reading_) {
@@ -211,7 +216,7 @@ void SecretStream::settle_stream_end() {
   if (!stream_ended_ || end_) return;
   if (receiving_ == Receiving::messages && whole_frame_pending()) return;  // still to be delivered
   const bool clean = receiving_ == Receiving::messages && in_.pending().empty();
-  end(clean ? SessionEnd::remote_ended : SessionEnd::truncated);
+  end(broke_ ? SessionEnd::stream_error : clean ? SessionEnd::remote_ended : SessionEnd::truncated);
 }
 
 // --- Sending.

@@ -59,6 +59,8 @@ class SecretStream {
   // The other side ended its direction. What is wholly here is still delivered, then the stream ends with
   // remote_ended, or truncated inside a frame or before both headers are through.
   void stream_ended(Instant now);
+  // The transport failed: what is wholly here is still delivered, then the stream ends with stream_error.
+  void stream_broke(Instant now);
   // Tells that the owner has stopped or resumed reading: silence and slow frames meanwhile are not the
   // peer's.
   void reading(bool on, Instant now);
@@ -134,6 +136,7 @@ class SecretStream {
   Receiving receiving_ = Receiving::handshake;
   std::optional<SessionEnd> end_;
   bool stream_ended_ = false;
+  bool broke_ = false;
   bool secured_ = false;
   std::optional<NoiseHandshake> handshake_;
   WideHash hash_;

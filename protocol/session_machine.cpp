@@ -37,6 +37,9 @@ bool SessionMachine::may_read() const {
   return pending < limits_.requests_session;
 }
 
+// What we leave unread while we cannot hold it is not the other side's silence.
+void SessionMachine::tell_reading() { stream_.reading(may_read(), now_); }
+
 bool SessionMachine::wants_bytes() const { return !has_more_ && stream_.wants_bytes() && may_read(); }
 
 void SessionMachine::stream_ended(Instant now) {
@@ -44,12 +47,17 @@ void SessionMachine::stream_ended(Instant now) {
   stream_.stream_ended(now);
 }
 
+void SessionMachine::stream_broke(Instant now) {
+  now_ = now;
+  stream_.stream_broke(now);
+}
+
 std::size_t SessionMachine::outgoing(std::span<Bytes> out) const { return stream_.outgoing(out); }
 
 void SessionMachine::sent(std::size_t bytes, Instant now) {
   now_ = now;
   stream_.sent(bytes, now);
-  unsent_since_ = stream_.queued_bytes() > 0 ? std::optional(now) : std::nullopt;
+  tell_reading();
 }
 
 std::optional<Instant> SessionMachine::next_deadline() const {
@@ -60,15 +68,14 @@ std::optional<Instant> SessionMachine::next_deadline() const {
   if (finished()) return next;
   consider(stream_.next_deadline());
   consider(mux_.next_deadline());
-  if (unsent_since_) consider(*unsent_since_ + limits_.send_stall_ms);
   return next;
 }
 
 void SessionMachine::on_time(Instant now) {
   now_ = now;
+  tell_reading();
   stream_.on_time(now);
   mux_.on_time(now);
-  if (unsent_since_ && now >= *unsent_since_ + limits_.send_stall_ms) end(SessionEnd::slow_reader);
 }
 
 bool SessionMachine::finished() const { return stream_.finished(); }
@@ -110,6 +117,8 @@ std::optional<SessionEvent> SessionMachine::next_mux_event() {
       } else if (const auto* failed = std::get_if<MuxFailed>(&*event)) {
         stream_.end(failed->reason);
       }
+      // One frame can ask for far more than it weighs: what is said in reply counts as it is made.
+      if (mux_.queued_bytes() > limits_.send_high_water_bytes) flush();
       if (out) return out;
       if (stream_.finished() && stream_.ended() != SessionEnd::remote_ended) return std::nullopt;
     }
@@ -120,6 +129,7 @@ std::optional<SessionEvent> SessionMachine::next_mux_event() {
       case Intake::wants_frame: break;
     }
     message_.reset();
+    tell_reading();
     if (!may_read()) return std::nullopt;
     message_ = stream_.next_message();
     if (!message_) return std::nullopt;
@@ -167,8 +177,7 @@ Slab SessionMachine::slab_of(Bytes body) {
   if (message_) {
     const Bytes plain = message_->plain;
     const std::less_equal<const std::byte*> at_most;
-    if (at_most(plain.data(), body.data()) &&
-        at_most(body.data() + body.size(), plain.data() + plain.size()))
+    if (at_most(plain.data(), body.data()) && at_most(body.data() + body.size(), plain.data() + plain.size()))
       return message_->slab;
   }
   Slab copy = parked_account_.take(std::max<std::size_t>(body.size(), 1));
@@ -221,9 +230,7 @@ bool SessionMachine::has_core(const DiscoveryKey& core) const {
 void SessionMachine::flush() {
   if (stream_.finished()) return;
   while (auto frame = mux_.next_frame()) stream_.send(std::move(*frame));
-  const std::size_t queued = stream_.queued_bytes();
-  if (queued > 0 && !unsent_since_) unsent_since_ = now_;
-  if (queued > limits_.send_most_bytes) stream_.end(SessionEnd::slow_reader);
+  tell_reading();
 }
 
 void SessionMachine::end(SessionEnd reason) {

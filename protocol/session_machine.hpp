@@ -2,11 +2,11 @@
 //
 //   secret stream -> mux -> core channels -> what their owner takes
 //
-// Its events are pulled with next_event() after every received(), on_time(), stream_ended() and command, until
-// there is none; then take_touched() names the channels that have something for their owner. The owner answers
-// and asks through the channels, and calls flush() when done: what was said since leaves in shared frames.
-// The session owns its channels; a pointer is good until the event that says the channel is gone was followed
-// by the next call of next_event().
+// Its events are pulled with next_event() after every received(), on_time(), stream_ended() and command,
+// until there is none; then take_touched() names the channels that have something for their owner. The owner
+// answers and asks through the channels, and calls flush() when done: what was said since leaves in shared
+// frames. The session owns its channels; a pointer is good until the event that says the channel is gone was
+// followed by the next call of next_event().
 #pragma once
 
 #include <deque>
@@ -41,7 +41,8 @@ struct CoreClosed {
   CoreChannel* channel;
   bool rejected;
 };
-// The session is over, for this one reason; every open channel was said to be closed before. Comes once, last.
+// The session is over, for this one reason; every open channel was said to be closed before. Comes once,
+// last.
 struct SessionEnded {
   SessionEnd reason;
 };
@@ -59,6 +60,7 @@ class SessionMachine final : public Machine {
   void received(std::size_t bytes, Instant now) override;
   bool wants_bytes() const override;
   void stream_ended(Instant now) override;
+  void stream_broke(Instant now) override;
   std::size_t outgoing(std::span<Bytes> out) const override;
   void sent(std::size_t bytes, Instant now) override;
   std::optional<Instant> next_deadline() const override;
@@ -72,7 +74,8 @@ class SessionMachine final : public Machine {
   // Channels with requests, data or news to take, each once.
   std::vector<CoreChannel*> take_touched();
 
-  // -- Commands. Requires for these: secured(), and no channel of this core yet. `local` outlives the session.
+  // -- Commands. Requires for these: secured(), and no channel of this core yet. `local` outlives the
+  // session.
   CoreChannel& open_core(const LocalCore& local);
   void reject(OpenTicket ticket);
   void close_core(CoreChannel& channel);  // no more events of it follow; the pointer is void
@@ -101,6 +104,7 @@ class SessionMachine final : public Machine {
   std::optional<SessionEvent> on(const ChannelMessage& event);
   std::optional<SessionEvent> on(const ChannelClosed& event);
   bool may_read() const;
+  void tell_reading();
   void touch(CoreChannel& channel);
   Slab slab_of(Bytes body);
 
@@ -113,7 +117,6 @@ class SessionMachine final : public Machine {
   std::unique_ptr<CoreChannel> gone_;  // of the last CoreClosed event
   std::vector<CoreChannel*> touched_;
   Instant now_;
-  std::optional<Instant> unsent_since_;
   std::uint64_t messages_heard_ = 0;
   bool told_secured_ = false;
   bool told_ended_ = false;

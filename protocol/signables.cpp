@@ -41,7 +41,7 @@ const Hash& replicate(Role sender) { return hypercore(sender == Role::initiator 
 const Hash& manifest() { return hypercore(3); }
 const Hash& default_signer() { return hypercore(4); }
 const Hash& default_encryption() { return hypercore(5); }
-}  // namespaces
+}  // namespace namespaces
 
 DiscoveryKey discovery_key(const CoreKey& key) {
   return DiscoveryKey::from(crypto::blake2b_keyed(key.bytes(), {as_bytes("hypercore")}).bytes());
@@ -57,9 +57,7 @@ Hash stream_id(const WideHash& handshake_hash, Role sender) {
   return crypto::blake2b_keyed(handshake_hash.bytes(), {name.bytes()});
 }
 
-Hash leaf_hash(Bytes block) {
-  return crypto::blake2b({Bytes(&leaf_type, 1), spelled(block.size()), block});
-}
+Hash leaf_hash(Bytes block) { return crypto::blake2b({Bytes(&leaf_type, 1), spelled(block.size()), block}); }
 
 void leaf_hashes(std::span<const Bytes> blocks, std::span<Hash> out) {
   invariant(blocks.size() == out.size(), "one hash for each block");
@@ -67,8 +65,8 @@ void leaf_hashes(std::span<const Bytes> blocks, std::span<Hash> out) {
 }
 
 Hash parent_hash(const TreeNode& left, const TreeNode& right) {
-  return crypto::blake2b({Bytes(&parent_type, 1), spelled(left.size.value + right.size.value), left.hash.bytes(),
-                          right.hash.bytes()});
+  return crypto::blake2b({Bytes(&parent_type, 1), spelled(left.size.value + right.size.value),
+                          left.hash.bytes(), right.hash.bytes()});
 }
 
 Hash tree_hash(std::span<const TreeNode> roots) {
@@ -106,9 +104,10 @@ Buffer compat_signable(const Hash& tree, Length length, Fork fork) {
 }
 
 EncryptionKey block_key(const CoreKey& key, const EncryptionKey& encryption_key, bool compat) {
-  const Hash hash = compat ? crypto::blake2b_keyed(key.bytes(), {encryption_key.bytes()})
-                           : crypto::blake2b({namespaces::default_encryption().bytes(), key.bytes(),
-                                              encryption_key.bytes()});
+  const Hash hash =
+      compat
+          ? crypto::blake2b_keyed(key.bytes(), {encryption_key.bytes()})
+          : crypto::blake2b({namespaces::default_encryption().bytes(), key.bytes(), encryption_key.bytes()});
   return EncryptionKey::from(hash.bytes());
 }
 

@@ -23,7 +23,7 @@ const Hash& replicate(Role sender);
 const Hash& manifest();
 const Hash& default_signer();
 const Hash& default_encryption();
-}  // namespaces
+}  // namespace namespaces
 
 DiscoveryKey discovery_key(const CoreKey& key);
 
@@ -46,7 +46,7 @@ CoreKey manifest_hash(Bytes canonical_manifest);
 Buffer tree_signable(const Hash& context, const Hash& tree, Length length, Fork fork);
 Buffer compat_signable(const Hash& tree, Length length, Fork fork);
 
-// Keys of the default block encryption, spec: log.md section 10.
+// Keys of the default block encryption, spec: docs/wire.md, Log.
 EncryptionKey block_key(const CoreKey& key, const EncryptionKey& encryption_key, bool compat);
 EncryptionKey blinding_key(const EncryptionKey& block_key);
 

@@ -296,6 +296,11 @@ bool SlabPool::starved() const {
   return book_->starved;
 }
 
+bool SlabPool::spent() const {
+  const std::lock_guard lock(book_->mutex);
+  return book_->starved && book_->shared + slab_bytes > book_->limits.receive_bytes_process;
+}
+
 std::optional<std::uint64_t> SlabPool::slowest(Instant now) const {
   const std::lock_guard lock(book_->mutex);
   std::optional<std::uint64_t> found;

@@ -97,6 +97,8 @@ class SlabPool {
   // An account waits for room and nothing has come back since. Then slowest() is whom to close as slow_frame:
   // the account with the least bytes a second in a partial frame above slow_frame_bytes, by its id.
   bool starved() const;
+  // The same, and it is the process's budget that is spent, not the account's own.
+  bool spent() const;
   std::optional<std::uint64_t> slowest(Instant now) const;
 
  private:

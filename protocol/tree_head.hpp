@@ -1,7 +1,7 @@
 // The signed state of a core: how long it is, on which fork, and the roots that say so.
 //
 // A plain value. `roots` are those of `length`, left to right; `byte_length` is the sum of their sizes;
-// `signature` is the field as it is stored and sent (log.md section 6), empty while nobody has signed.
+// `signature` is the field as it is stored and sent (docs/wire.md, Log), empty while nobody has signed.
 #pragma once
 
 #include <vector>

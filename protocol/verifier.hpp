@@ -1,6 +1,6 @@
 // Holds proofs against what is known of a core; nothing is learned from one that does not hold whole.
 //
-// Format: log.md section 9.3. A Verifier works on a snapshot: head, manifest, and a reader of verified nodes
+// Format: docs/wire.md, Log. A Verifier works on a snapshot: head, manifest, and a reader of verified nodes
 // of exactly that head. It lives for one batch: each proof that holds counts for those after it, and
 // take() gives what the batch taught. It runs on any one thread; it touches nothing but the reader.
 #pragma once

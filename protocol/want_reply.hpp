@@ -1,6 +1,6 @@
 // What to say to a want: the whole prefix as one range, or the bits of the interval.
 //
-// Format: replication.md section 7.4.
+// Format: docs/wire.md, Replication.
 #pragma once
 
 #include <optional>

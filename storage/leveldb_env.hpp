@@ -1,7 +1,8 @@
-// The file system as LevelDB sees it, but for one thing: a log is synced before LevelDB leaves it for the next.
+// The file system as LevelDB sees it, but for one thing: a log is synced before LevelDB leaves it for the
+// next.
 //
-// LevelDB syncs only the newest log, and only when it is asked to. When the write buffer is full it goes on in
-// a new log, while what the old one holds may not have reached the disk. After a loss of power the newer
+// LevelDB syncs only the newest log, and only when it is asked to. When the write buffer is full it goes on
+// in a new log, while what the old one holds may not have reached the disk. After a loss of power the newer
 // records can then be there without the older ones: a synced write would not make what came before it
 // durable, and what is found would not be a state that ever was. With each log synced before the next one
 // begins, what survives is always a beginning of what was written. The price is one fdatasync a write buffer.
@@ -9,10 +10,10 @@
 // (Deriving from LevelDB's classes needs a LevelDB that was built with RTTI, as Debian's is.)
 #pragma once
 
-#include <leveldb/env.h>
-
 #include <atomic>
 #include <string>
+
+#include <leveldb/env.h>
 
 namespace sheaf {
 

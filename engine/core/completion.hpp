@@ -1,8 +1,9 @@
 // A result that one coroutine waits for and another part of the strand sets once.
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
 #include <optional>
+
+#include <boost/asio/awaitable.hpp>
 
 #include "sheaf/net/signal.hpp"
 #include "sheaf/protocol/error.hpp"

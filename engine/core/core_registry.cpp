@@ -71,7 +71,8 @@ boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::open(DiscoveryKey key) {
   co_return out;
 }
 
-boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::adopt(CoreRecord record, std::optional<Manifest> own) {
+boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::adopt(CoreRecord record,
+                                                              std::optional<Manifest> own) {
   const DiscoveryKey key = record.discovery_key;
   auto add = [&node = node_, record = std::move(record), own]() mutable -> Result<OpenCore::Loaded> {
     auto added = node.table.add(std::move(record));

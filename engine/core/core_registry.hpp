@@ -1,7 +1,7 @@
 // The cores that this node knows, and those of them that are open, found by discovery key.
 //
-// On the strand. A known core costs its discovery key and a number here; opening reads its state from disk, on
-// the pool, once however many ask. An open core stays where it is until forget() or close().
+// On the strand. A known core costs its discovery key and a number here; opening reads its state from disk,
+// on the pool, once however many ask. An open core stays where it is until forget() or close().
 #pragma once
 
 #include <memory>

@@ -1,8 +1,8 @@
 // What is done for one core off the strand: reading, proving, verifying, signing, storing.
 //
-// A batch owns its bytes, reads the core's state as it was when the batch was made, and never writes to it: what
-// it changed on disk comes back as a Delta for the strand to apply. At most one batch of a core is on the
-// pool, so nothing else changes the state or the store meanwhile. Everything here may block.
+// A batch owns its bytes, reads the core's state as it was when the batch was made, and never writes to it:
+// what it changed on disk comes back as a Delta for the strand to apply. At most one batch of a core is on
+// the pool, so nothing else changes the state or the store meanwhile. Everything here may block.
 #pragma once
 
 #include <memory>

@@ -20,7 +20,8 @@ class EngineCategory final : public boost::system::error_category {
       case EngineErrc::no_peer: return "no peer could be reached, or it went away too early";
       case EngineErrc::refused: return "refused";
       case EngineErrc::closed: return "closed";
-      case EngineErrc::uncertain: return "the machine stopped uncleanly; a longer history may exist on a peer";
+      case EngineErrc::uncertain:
+        return "the machine stopped uncleanly; a longer history may exist on a peer";
     }
     return "unknown engine error";
   }

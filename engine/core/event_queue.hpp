@@ -1,8 +1,9 @@
 // A bounded queue of events that one reader pulls: what does not fit is replaced by one notice of a gap.
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
 #include <deque>
+
+#include <boost/asio/awaitable.hpp>
 
 #include "sheaf/engine/error.hpp"
 #include "sheaf/net/signal.hpp"

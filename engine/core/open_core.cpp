@@ -10,8 +10,8 @@
 namespace sheaf {
 namespace {
 
-// Answers verified in one batch, and appends signed together: enough to share a hop and a write, few enough to
-// keep a batch in the milliseconds.
+// Answers verified in one batch, and appends signed together: enough to share a hop and a write, few enough
+// to keep a batch in the milliseconds.
 constexpr std::size_t batch_items = 2048;
 
 template <class... F>
@@ -146,7 +146,8 @@ void OpenCore::finish(Mutation& change, Delta delta) {
   }
   if (!delta.error) apply(delta);
   std::visit([&](auto& one) { finish_one(one, delta); }, change);
-  if (!delta.error && (delta.head || delta.manifest || delta.truncated || !delta.stored.empty() || !delta.cleared.empty()))
+  if (!delta.error &&
+      (delta.head || delta.manifest || delta.truncated || !delta.stored.empty() || !delta.cleared.empty()))
     replicator_.announce(delta);
   changed_.notify();
   replicator_.schedule();
@@ -159,7 +160,8 @@ void OpenCore::apply(const Delta& delta) {
   }
   if (delta.truncated) {
     local_.have.truncate(BlockIndex{delta.truncated->value});
-    tell({CoreEvent::Kind::truncated, *delta.truncated, delta.head ? delta.head->fork : local_.head.fork, {}});
+    tell(
+        {CoreEvent::Kind::truncated, *delta.truncated, delta.head ? delta.head->fork : local_.head.fork, {}});
   }
   if (delta.head) {
     const bool grew = delta.head->length > local_.head.length || delta.truncated;
@@ -287,8 +289,8 @@ boost::asio::awaitable<Result<Length>> OpenCore::append(std::vector<Buffer> bloc
   constexpr std::size_t block_most = 15 * 1024 * 1024;  // what Hypercore's own append takes
   for (const Buffer& block : blocks)
     if (block.size() > block_most) co_return EngineErrc::out_of_range;
-  // After an unclean stop of the machine a longer history of ours may be out there. Whoever has met a peer knows
-  // it; else this history goes to a fork of its own, so that no two trees are signed for one length.
+  // After an unclean stop of the machine a longer history of ours may be out there. Whoever has met a peer
+  // knows it; else this history goes to a fork of its own, so that no two trees are signed for one length.
   if (uncertain_ && replicator_.met_peer()) uncertain_ = false;
   auto done = std::make_shared<Completion<Length>>();
   Append* open = changes_.empty() ? nullptr : std::get_if<Append>(&changes_.back());
@@ -357,13 +359,15 @@ boost::asio::awaitable<Result<BytePosition>> OpenCore::seek(ByteCount bytes, Cor
     if ((*sought)->found) co_return BytePosition{(*sought)->block, (*sought)->offset};
     if (from == Core::From::here) co_return EngineErrc::not_available;
     const TreeIndex under = (*sought)->under;
-    const BlockRange blocks{{flat_tree::left_span(under).value / 2}, {flat_tree::right_span(under).value / 2 + 1}};
+    const BlockRange blocks{{flat_tree::left_span(under).value / 2},
+                            {flat_tree::right_span(under).value / 2 + 1}};
     replicator_.ask_seek(bytes, padding, blocks);
     if (auto waited = co_await changed_.wait(); !waited) co_return waited.error();
   }
 }
 
-boost::asio::awaitable<Result<void>> OpenCore::truncate(Length length, std::optional<Fork> fork, bool synced) {
+boost::asio::awaitable<Result<void>> OpenCore::truncate(Length length, std::optional<Fork> fork,
+                                                        bool synced) {
   if (closed_) co_return EngineErrc::closed;
   if (!writable()) co_return EngineErrc::not_writable;
   if (local_.frozen) co_return EngineErrc::frozen;

@@ -1,9 +1,9 @@
 // One core that is open: its state in memory, the queue of its work, and those who wait for it.
 //
-// Lives on the node's strand; the registry owns it and closes it after its last batch. Work is queued and done in
-// batches on the pool, one batch at a time, reads first; what a batch changed is applied here, and then
-// told to peers and to whoever waits. Functions that return awaitables are called on the strand; cancelling
-// them is as the public header says (sheaf/engine/core.hpp).
+// Lives on the node's strand; the registry owns it and closes it after its last batch. Work is queued and
+// done in batches on the pool, one batch at a time, reads first; what a batch changed is applied here, and
+// then told to peers and to whoever waits. Functions that return awaitables are called on the strand;
+// cancelling them is as the public header says (sheaf/engine/core.hpp).
 #pragma once
 
 #include <deque>
@@ -28,7 +28,8 @@ class OpenCore final : private ReplicatorOwner {
     bool uncertain = false;  // ours, and the machine stopped uncleanly since the last sync
   };
   // Blocks: reads the core's state from the store. For a new core the record tells all there is.
-  static Result<Loaded> load(Backend& root, CoreTable& table, CoreRecord record, const std::optional<Manifest>& own);
+  static Result<Loaded> load(Backend& root, CoreTable& table, CoreRecord record,
+                             const std::optional<Manifest>& own);
 
   OpenCore(NodeContext& node, Loaded loaded);
 

@@ -1,7 +1,6 @@
 #include "engine/core/replicator.hpp"
 
 #include <algorithm>
-#include <set>
 
 #include "engine/core/download_plan.hpp"
 #include "protocol/missing_nodes.hpp"
@@ -78,6 +77,8 @@ void Replicator::process(CoreChannel& channel) {
   for (const Asked& asked : channel.take_unanswered()) {
     if (asked.parts.block) in_flight_.clear(asked.parts.block->index);
     if (upgrading_ == attachment->id && asked.parts.upgrade && asked.purpose == Purpose::blocks) upgrading_.reset();
+    if (asked.purpose == Purpose::conflict && attachment->on_trial)
+      return attachment->session->end(SessionEnd::invalid_proof);
     if (asked.purpose == Purpose::reorg && reorg_asked_ == attachment->id) {
       reorg_.reset();
       reorg_fork_.reset();
@@ -98,6 +99,8 @@ void Replicator::process(CoreChannel& channel) {
 
 void Replicator::take_data(Attachment& attachment) {
   for (IncomingData& data : attachment.channel->take_data()) {
+    attachment.slow = false;
+    attachment.answered = node_.timers.now();
     if (++attachment.delivered >= attachment.window && attachment.window < window_most) {
       attachment.window = std::min(window_most, attachment.window * 2);
       attachment.delivered = 0;
@@ -156,53 +159,113 @@ bool Replicator::may_share_frames() const {
                              [](const TreeNode& root) { return root.size.value <= shared_block_bytes; });
 }
 
+bool Replicator::ask_elsewhere(CoreChannel& channel, Instant before) {
+  Attachment* owing = find(channel);
+  if (!owing) return false;
+  if (owing->on_trial) {
+    for (const Asked& asked : channel.owed(before))
+      if (asked.purpose == Purpose::conflict) {
+        owing->session->end(SessionEnd::invalid_proof);
+        break;
+      }
+    return false;
+  }
+  if (owing->answered > before) return false;
+  const auto other_can = [&](auto can) {
+    return std::ranges::any_of(attachments_, [&](const auto& entry) {
+      return &entry.second != owing && !entry.second.slow && can(entry.second);
+    });
+  };
+  bool taken_back = false;
+  bool reorg_owed = false;
+  for (const Asked& asked : channel.owed(before)) {
+    reorg_owed = reorg_owed || asked.purpose == Purpose::reorg;
+    if (!asked.parts.block) continue;
+    const BlockIndex block = asked.parts.block->index;
+    const auto has = [&](const Attachment& other) {
+      return room(other) > 0 && other.channel->remote_has().contains(block);
+    };
+    if (!other_can(has) || !channel.cancel_block(block)) continue;
+    in_flight_.clear(block);
+    taken_back = true;
+  }
+  const auto can_upgrade = [](const Attachment& other) { return other.channel->can_ask_upgrade(); };
+  if (upgrading_ == owing->id && (taken_back || other_can(can_upgrade))) {
+    upgrading_.reset();
+    taken_back = true;
+  }
+  if (reorg_owed && reorg_fork_ && reorg_asked_ == owing->id) {  // a fork that is not shown must not hold up the one we are on
+    reorg_.reset();
+    reorg_fork_.reset();
+    reorg_asked_.reset();
+    taken_back = true;
+  }
+  if (taken_back) owing->slow = true;
+  return taken_back;
+}
+
 void Replicator::schedule() {
   if (local_.frozen || !owner_.takes_data()) return;
   std::set<SessionPort*> spoken;
-  for (auto& [id, attachment] : attachments_) {
-    if (!reorg_fork_ && attachment.channel->can_ask_reorg()) {
-      ask_reorg(attachment);
-      spoken.insert(attachment.session);
-    }
-    if (!upgrading_ && !reorg_fork_ && attachment.channel->can_ask_upgrade()) {
-      ask_upgrade(attachment);
-      spoken.insert(attachment.session);
+  for (const bool slow : {false, true}) {
+    for (auto& [id, attachment] : attachments_) {
+      if (attachment.slow != slow || (slow && attachment.channel->in_flight() > 0)) continue;
+      if (!reorg_fork_ && attachment.channel->can_ask_reorg()) {
+        ask_reorg(attachment);
+        spoken.insert(attachment.session);
+      }
+      if (!upgrading_ && !reorg_fork_ && attachment.channel->can_ask_upgrade()) {
+        ask_upgrade(attachment);
+        spoken.insert(attachment.session);
+      }
     }
   }
   std::vector<BlockRange> wanted = owner_.wanted();
   for (BlockRange& range : wanted) range.end = std::min(range.end, end_of(local_.head.length));
   std::erase_if(wanted, [](const BlockRange& range) { return range.empty(); });
   if (!wanted.empty() && !reorg_fork_) {
-    std::vector<Attachment*> asked;
-    std::vector<PlanPeer> peers;
-    for (auto& [id, attachment] : attachments_) {
-      if (const std::size_t free = room(attachment); free > 0) {
-        asked.push_back(&attachment);
-        peers.push_back({&attachment.channel->remote_has(), free});
-      }
-    }
-    const Packing packing = may_share_frames() ? Packing::shared : Packing::alone;
-    const Instant now = node_.timers.now();
-    for (const PlannedAsk& ask : plan_downloads(wanted, local_.have, in_flight_, peers)) {
-      ProofRequest parts;
-      parts.block = BlockRequest{ask.block, missing_nodes(ask.block, local_.head.length, local_.have)};
-      asked[ask.peer]->channel->ask(Purpose::blocks, local_.head.fork, parts, false, packing, now);
-      spoken.insert(asked[ask.peer]->session);
-    }
-    // A peer that is longer than what it told us of its blocks may have what we look for: ask it to say.
-    for (std::size_t i = 0; i < asked.size(); ++i) {
-      if (peers[i].room == 0) continue;
-      for (const BlockRange& range : wanted) {
-        const BlockIndex missing = in_flight_.first_unset(local_.have.first_unset(range.begin));
-        if (missing < range.end && missing < end_of(asked[i]->channel->remote().length) &&
-            !asked[i]->channel->remote_has().contains(missing)) {
-          asked[i]->channel->want(missing);
-          spoken.insert(asked[i]->session);
-        }
+    ask_blocks(wanted, false, spoken);
+    ask_blocks(wanted, true, spoken);
+  }
+  for (SessionPort* session : spoken) {
+    session->expect_answer();
+    session->flush();
+  }
+}
+
+// Of the peers that answer, or of the slow ones.
+void Replicator::ask_blocks(const std::vector<BlockRange>& wanted, bool slow, std::set<SessionPort*>& spoken) {
+  std::vector<Attachment*> asked;
+  std::vector<PlanPeer> peers;
+  for (auto& [id, attachment] : attachments_) {
+    if (attachment.slow != slow) continue;
+    const std::size_t free = slow ? std::size_t{attachment.channel->in_flight() == 0 && room(attachment) > 0}
+                                  : room(attachment);
+    if (free == 0) continue;
+    asked.push_back(&attachment);
+    peers.push_back({&attachment.channel->remote_has(), free});
+  }
+  if (peers.empty()) return;
+  const Packing packing = may_share_frames() ? Packing::shared : Packing::alone;
+  const Instant now = node_.timers.now();
+  for (const PlannedAsk& ask : plan_downloads(wanted, local_.have, in_flight_, peers)) {
+    ProofRequest parts;
+    parts.block = BlockRequest{ask.block, missing_nodes(ask.block, local_.head.length, local_.have)};
+    asked[ask.peer]->channel->ask(Purpose::blocks, local_.head.fork, parts, false, packing, now);
+    spoken.insert(asked[ask.peer]->session);
+  }
+  // A peer that is longer than what it told us of its blocks may have what we look for: ask it to say.
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    if (peers[i].room == 0) continue;
+    for (const BlockRange& range : wanted) {
+      const BlockIndex missing = in_flight_.first_unset(local_.have.first_unset(range.begin));
+      if (missing < range.end && missing < end_of(asked[i]->channel->remote().length) &&
+          !asked[i]->channel->remote_has().contains(missing)) {
+        asked[i]->channel->want(missing);
+        spoken.insert(asked[i]->session);
       }
     }
   }
-  for (SessionPort* session : spoken) session->flush();
 }
 
 void Replicator::ask_upgrade(Attachment& attachment) {
@@ -246,6 +309,7 @@ void Replicator::continue_reorg() {
       parts.hash = reorg_->request(block);
       reorg_asked_ = id;
       channel.ask(Purpose::reorg, *reorg_fork_, parts, false, Packing::alone, node_.timers.now());
+      attachment.session->expect_answer();
       attachment.session->flush();
       return;
     }
@@ -315,24 +379,36 @@ void Replicator::bad_data(Attachment& attachment, const Error& error) {
     if (++attachment.missing_nodes > missing_nodes_most) attachment.channel->pause();
   } else if (error == ProtocolErrc::malformed) {
     session.end(SessionEnd::malformed_proof);
+  } else if (error == ProtocolErrc::invalid_signature) {
+    // Not ours to forgive, unless it is the writer who signed two histories: then this peer can show the other.
+    attachment.on_trial = ask_for_conflict(attachment);
+    if (!attachment.on_trial) session.end(SessionEnd::invalid_proof);
   } else if (error == ProtocolErrc::invalid_manifest) {
     session.end(SessionEnd::invalid_proof);
-  } else if (error == ProtocolErrc::invalid_proof || error == ProtocolErrc::invalid_signature) {
+  } else if (error == ProtocolErrc::invalid_proof) {
     if (!session.forgive_bad_block()) return session.end(SessionEnd::invalid_proof);
-    attachment.channel->pause();
-    ask_conflict(attachment);
-    session.flush();
+    ask_for_conflict(attachment);
   }
 }
 
-// The same fork with another tree behind it would be a conflict: lets the peer show its own.
-void Replicator::ask_conflict(Attachment& attachment) {
+// The same fork with another tree behind it would be a conflict: lets the peer show its own. Until then it is not
+// asked for anything else. False if there is nothing to compare.
+bool Replicator::ask_for_conflict(Attachment& attachment) {
+  attachment.channel->pause();
+  return ask_conflict(attachment);
+}
+
+bool Replicator::ask_conflict(Attachment& attachment) {
   CoreChannel& channel = *attachment.channel;
   const Length both = std::min(channel.remote().length, local_.head.length);
-  if (both.value == 0 || !channel.is_open() || local_.frozen || channel.remote().fork != local_.head.fork) return;
+  if (both.value == 0 || !channel.is_open() || local_.frozen || channel.remote().fork != local_.head.fork)
+    return false;
   ProofRequest parts;
   parts.upgrade = UpgradeRequest{{}, both};
   channel.ask(Purpose::conflict, local_.head.fork, parts, false, Packing::alone, node_.timers.now());
+  attachment.session->expect_answer();
+  attachment.session->flush();
+  return true;
 }
 
 // A peer that comes with blocks, and no more than we have, sends nothing that would not fit. A writer asks it once,
@@ -364,8 +440,12 @@ void Replicator::conflict_checked(ConflictCheck& check) {
     }
   }
   Attachment* attachment = find(check.item.attachment);
-  if (attachment && check.outcome.has_value() && *check.outcome == Comparison::equal)
-    attachment->channel->resume();
+  if (!attachment) return;
+  const auto& outcome = check.outcome;
+  if (attachment->on_trial && !(outcome.has_value() && *outcome == Comparison::conflict))
+    return attachment->session->end(SessionEnd::invalid_proof);
+  attachment->on_trial = false;
+  if (outcome.has_value() && *outcome == Comparison::equal) attachment->channel->resume();
 }
 
 void Replicator::work_failed(std::vector<Ingest::Item>& items) {

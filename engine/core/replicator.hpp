@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -22,6 +23,7 @@ class SessionPort {
   virtual void flush() = 0;  // something was said on a channel
   virtual void end(SessionEnd reason) = 0;
   virtual bool has_send_room() const = 0;
+  virtual void expect_answer() = 0;  // something was asked: whoever owes it is looked after
   virtual void count_received(std::uint64_t blocks) = 0;
   virtual void count_sent(std::uint64_t blocks) = 0;
   // A block that did not hold; true while the session may go on (L12).
@@ -64,6 +66,9 @@ class Replicator {
   void process(CoreChannel& channel);
   // The session has room again for what the channel's peer asked.
   void serve_more(CoreChannel& channel);
+  // Takes back from this channel what it has owed since `before` and another peer can give, and asks it little
+  // until it answers again. True if something is to be asked anew: schedule().
+  bool ask_elsewhere(CoreChannel& channel, Instant before);
   // Looks for what to ask, of everyone.
   void schedule();
 
@@ -94,10 +99,14 @@ class Replicator {
     AttachmentId id;
     CoreChannel* channel;
     SessionPort* session;
-    std::size_t window = 64;     // requests in flight at most
-    std::size_t delivered = 0;   // answers since the window grew last
+    std::size_t window = 64;    // requests in flight at most
+    std::size_t delivered = 0;  // answers since the window grew last
     std::size_t missing_nodes = 0;
     bool compared = false;  // asked for its tree, to see that it is ours
+    bool opened = false;
+    Instant answered{};  // when its last answer came
+    bool on_trial = false;  // its signature did not hold: only the proof of a second history excuses it
+    bool slow = false;  // owed answers for too long; asked only for what nobody else has, one at a time
   };
 
   Attachment* find(const CoreChannel& channel);
@@ -109,17 +118,19 @@ class Replicator {
   void ask_reorg(Attachment& attachment);
   void continue_reorg();
   void bad_data(Attachment& attachment, const Error& error);
-  void ask_conflict(Attachment& attachment);
+  bool ask_for_conflict(Attachment& attachment);
+  bool ask_conflict(Attachment& attachment);
   void compare_with(Attachment& attachment);
   void note_met();
   bool may_share_frames() const;
+  void ask_blocks(const std::vector<BlockRange>& wanted, bool slow, std::set<SessionPort*>& spoken);
 
   NodeContext& node_;
   const LocalCore& local_;
   ReplicatorOwner& owner_;
   std::map<AttachmentId, Attachment> attachments_;
   AttachmentId next_id_ = 1;
-  Bitfield in_flight_;  // asked, or arrived and not verified yet
+  Bitfield in_flight_;                     // asked, or arrived and not verified yet
   std::optional<AttachmentId> upgrading_;  // who was asked for a longer tree
   std::unique_ptr<Reorg> reorg_;           // between its steps
   std::optional<Fork> reorg_fork_;         // being followed now

@@ -1,9 +1,10 @@
 // The public faces Node, Core and CoreEvents: each call hops onto the node's strand, does its part there, and
 // returns to the executor it was awaited on.
+#include <filesystem>
+
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <filesystem>
 
 #include "engine/node/node_impl.hpp"
 #include "sheaf/net/error.hpp"
@@ -28,7 +29,8 @@ template <class T>
 awaitable<Result<T>> hop(boost::asio::any_io_executor strand, awaitable<Result<T>> work) {
   co_await boost::asio::this_coro::throw_if_cancelled(false);
   try {
-    co_return co_await boost::asio::co_spawn(strand, told_by_value(std::move(work)), boost::asio::use_awaitable);
+    co_return co_await boost::asio::co_spawn(strand, told_by_value(std::move(work)),
+                                             boost::asio::use_awaitable);
   } catch (const boost::system::system_error& error) {
     // Asio throws when the cancel arrives between the call and its first turn on the strand.
     if (error.code() != cancelled_error()) throw;
@@ -89,7 +91,8 @@ awaitable<Result<std::unique_ptr<Node>>> Node::open(fs::path folder, bool create
   co_return node;
 }
 
-awaitable<Result<std::unique_ptr<Node>>> Node::open(Backend& root, Environment environment, NodeOptions options) {
+awaitable<Result<std::unique_ptr<Node>>> Node::open(Backend& root, Environment environment,
+                                                    NodeOptions options) {
   auto impl = std::make_unique<Impl>(environment, std::move(options), root, nullptr);
   auto started = co_await hop(impl->strand, impl->start());
   std::unique_ptr<Node> node(new Node(std::move(impl)));
@@ -150,21 +153,30 @@ awaitable<Result<void>> Node::forget(CoreKey key, bool own_too) {
   co_return co_await hop(impl_->strand, impl_->forget(key, own_too));
 }
 
-awaitable<Result<std::vector<CoreInfo>>> Node::cores() { co_return co_await hop(impl_->strand, impl_->list_cores()); }
+awaitable<Result<std::vector<CoreInfo>>> Node::cores() {
+  co_return co_await hop(impl_->strand, impl_->list_cores());
+}
 
 awaitable<Result<Address>> Node::listen(Address address) {
   co_return co_await hop(impl_->strand, impl_->listen(std::move(address)));
+}
+
+awaitable<Result<void>> Node::stop_listening(Address address) {
+  co_return co_await hop(impl_->strand, impl_->stop_listening(std::move(address)));
 }
 
 awaitable<Result<SessionSummary>> Node::connect(Address address, Until until) {
   co_return co_await hop(impl_->strand, impl_->connect(std::move(address), until));
 }
 
-awaitable<Result<SessionSummary>> Node::replicate(std::unique_ptr<ByteStream> stream, bool initiator, Until until) {
+awaitable<Result<SessionSummary>> Node::replicate(std::unique_ptr<ByteStream> stream, bool initiator,
+                                                  Until until) {
   co_return co_await hop(impl_->strand, impl_->replicate(std::move(stream), initiator, until));
 }
 
-awaitable<Result<NodeEvent>> Node::next_event() { co_return co_await hop(impl_->strand, impl_->events.next()); }
+awaitable<Result<NodeEvent>> Node::next_event() {
+  co_return co_await hop(impl_->strand, impl_->events.next());
+}
 
 awaitable<Result<void>> Node::sync() { co_return co_await hop(impl_->strand, impl_->sync()); }
 
@@ -219,7 +231,8 @@ awaitable<Result<Buffer>> Core::get(BlockIndex index, From from) {
 
 awaitable<Result<BytePosition>> Core::seek(ByteCount bytes, From from) {
   auto call = [bytes, from](OpenCore& core) { return core.seek(bytes, from); };
-  co_return co_await hop(impl_->node->strand, with_core<BytePosition>(*impl_->node, impl_->discovery_key, call));
+  co_return co_await hop(impl_->node->strand,
+                         with_core<BytePosition>(*impl_->node, impl_->discovery_key, call));
 }
 
 awaitable<Result<void>> Core::truncate(Length length, std::optional<Fork> fork, Safety safety) {
@@ -246,8 +259,8 @@ awaitable<Result<Length>> Core::update() {
 
 awaitable<Result<CoreEvents>> Core::watch() {
   using Queue = std::shared_ptr<OpenCore::Events>;
-  auto queue = co_await hop(impl_->node->strand,
-                            with_core<Queue>(*impl_->node, impl_->discovery_key, &watch_of));
+  auto queue =
+      co_await hop(impl_->node->strand, with_core<Queue>(*impl_->node, impl_->discovery_key, &watch_of));
   if (!queue) co_return queue.error();
   co_return CoreEvents(std::make_unique<CoreEvents::Impl>(CoreEvents::Impl{impl_->node, std::move(*queue)}));
 }

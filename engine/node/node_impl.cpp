@@ -1,6 +1,8 @@
 #include "engine/node/node_impl.hpp"
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include "net/dialer.hpp"
 #include "protocol/crypto.hpp"
@@ -48,7 +50,10 @@ Node::Impl::Impl(Environment environment_, NodeOptions options_, Backend& root_,
               .sparse = options.sparse,
               .power_safe = options.durability == Durability::power},
       cores(context),
-      events(NodeEvent{NodeEvent::Kind::gap, {}, {}, {}, {}}) {}
+      events(NodeEvent{NodeEvent::Kind::gap, {}, {}, {}, {}}),
+      banned(options.limits) {
+  watch_memory();
+}
 
 boost::asio::awaitable<Result<void>> Node::Impl::start() {
   Seed fresh;
@@ -68,6 +73,7 @@ boost::asio::awaitable<Result<void>> Node::Impl::start() {
 }
 
 bool Node::Impl::admits(const PublicKey& remote) const {
+  if (banned.bans(remote, environment.timers->now())) return false;
   return options.allow_peers.empty() ||
          std::ranges::find(options.allow_peers, remote) != options.allow_peers.end();
 }
@@ -80,6 +86,8 @@ void Node::Impl::session_secured(Session& session) {
 
 void Node::Impl::session_over(Session& session, const SessionSummary& summary) {
   sessions.remove(&session);
+  if (summary.reason == SessionEnd::invalid_proof && summary.remote_key)
+    banned.add(*summary.remote_key, environment.timers->now());
   events.push({NodeEvent::Kind::session_ended, session.remote(), summary.remote_key, {}, summary});
 }
 
@@ -90,6 +98,31 @@ void Node::Impl::core_frozen(const CoreKey& key) {
 
 boost::asio::awaitable<void> Node::Impl::save_frozen(DiscoveryKey key) {
   if (OpenCore* core = cores.find(key)) co_await cores.save(*core);
+}
+
+// Slabs are given back on any thread; sessions that waited for one are asked again on the strand.
+void Node::Impl::watch_memory() {
+  slabs.on_room([strand = strand, weak = std::weak_ptr<Impl*>(alive)] {
+    boost::asio::post(strand, [weak] {
+      if (const auto node = weak.lock()) (*node)->memory_came_back();
+    });
+  });
+}
+
+void Node::Impl::memory_came_back() {
+  for (Session* session : sessions) session->wake();
+}
+
+// L3: the process's budget for frames is spent and somebody waits: the slowest large frame is given up. Not at
+// once, because whoever found out may be in the middle of its own work.
+void Node::Impl::memory_spent() {
+  boost::asio::post(strand, [weak = std::weak_ptr<Impl*>(alive)] {
+    const auto node = weak.lock();
+    if (!node || !(*node)->slabs.spent()) return;
+    const auto slowest = (*node)->slabs.slowest((*node)->environment.timers->now());
+    for (Session* session : (*node)->sessions)
+      if (slowest && session->account_id() == *slowest) return session->give_up_frame();
+  });
 }
 
 void Node::Impl::store_failed(Error) {
@@ -125,9 +158,17 @@ boost::asio::awaitable<Result<Address>> Node::Impl::listen(Address address) {
 boost::asio::awaitable<void> Node::Impl::accept_loop(Listener& listener) {
   for (;;) {
     auto stream = co_await listener.accept();
-    if (!stream) co_return;
+    if (!stream) break;
     connections.spawn(serve(std::move(*stream)));
   }
+  std::erase_if(listeners, [&](const auto& each) { return each.get() == &listener; });
+}
+
+boost::asio::awaitable<Result<void>> Node::Impl::stop_listening(Address address) {
+  const auto found = std::ranges::find(listeners, address, [](const auto& listener) { return listener->local(); });
+  if (found == listeners.end()) co_return EngineErrc::not_found;
+  (*found)->close();
+  co_return Result<void>{};
 }
 
 boost::asio::awaitable<void> Node::Impl::serve(std::unique_ptr<ByteStream> stream) {
@@ -181,6 +222,7 @@ boost::asio::awaitable<Result<SessionSummary>> Node::Impl::run_session(std::uniq
   self = &session;
   session_began(session);
   SessionSummary summary = co_await session.run();
+  if (half_open && half_open->displaced()) summary.reason = SessionEnd::refused_by_limit;
   half_open.reset();
   session_over(session, summary);
   co_return summary;
@@ -254,6 +296,9 @@ boost::asio::awaitable<void> Node::Impl::close() {
   cores.close();
   tasks.cancel();
   co_await tasks.join();
+  // Nothing is on the pool any more; what it posted before has its turn first.
+  slabs.on_room({});
+  co_await boost::asio::post(strand, boost::asio::use_awaitable);
   if (!root.poisoned() && co_await sync()) co_await cores.mark_synced();
   events.close();
   auto close_root = [this] { return owned_root ? owned_root->close() : Result<void>(); };

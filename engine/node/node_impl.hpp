@@ -1,11 +1,13 @@
 // What stands behind Node: the parts of a running node, their order of birth, and the hop onto its strand.
 #pragma once
 
-#include <boost/asio/strand.hpp>
 #include <list>
+
+#include <boost/asio/strand.hpp>
 
 #include "engine/core/core_registry.hpp"
 #include "engine/core/event_queue.hpp"
+#include "engine/node/ban_list.hpp"
 #include "engine/session/link.hpp"
 #include "net/admission.hpp"
 #include "net/listener.hpp"
@@ -25,9 +27,11 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   void session_over(Session& session, const SessionSummary& summary) override;
   void store_failed(Error error) override;
   void core_frozen(const CoreKey& key) override;
+  void memory_spent() override;
 
   bool admits(const PublicKey& remote) const;
   boost::asio::awaitable<Result<Address>> listen(Address address);
+  boost::asio::awaitable<Result<void>> stop_listening(Address address);
   boost::asio::awaitable<void> accept_loop(Listener& listener);
   boost::asio::awaitable<void> serve(std::unique_ptr<ByteStream> stream);
   boost::asio::awaitable<Result<SessionSummary>> connect(Address address, Until until);
@@ -45,6 +49,8 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   boost::asio::awaitable<Result<void>> sync();
   boost::asio::awaitable<void> reopen_store();
   boost::asio::awaitable<void> save_frozen(DiscoveryKey key);
+  void watch_memory();
+  void memory_came_back();
   // Shares a core that has just come to be known with every session under way.
   void offer(OpenCore& core);
 
@@ -59,7 +65,7 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   Admission admission;
   std::unique_ptr<Dialer> own_dialer;
   Dialer* dialer;
-  TaskGroup tasks;       // work of cores
+  TaskGroup tasks;        // work of cores
   TaskGroup connections;  // listeners, sessions, links
   NodeContext context;
   CoreRegistry cores;
@@ -68,6 +74,8 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   std::list<std::unique_ptr<Listener>> listeners;
   std::list<TaskGroup*> guests;
   Signal guest_left;
+  BanList banned;
+  std::shared_ptr<Impl*> alive = std::make_shared<Impl*>(this);  // what comes from other threads looks here
   bool reopening = false;
   bool closed = false;
 };

@@ -18,6 +18,7 @@ struct Traits {
   CommandTraits operator()(const CoreAppendCommand&) const { return {}; }
   CommandTraits operator()(const CoreGetCommand&) const { return {}; }
   CommandTraits operator()(const CoreInfoCommand&) const { return {}; }
+  CommandTraits operator()(const CoreSeekCommand&) const { return {}; }
   CommandTraits operator()(const CoreTruncateCommand&) const { return {}; }
   CommandTraits operator()(const BenchCommand&) const { return {}; }
 };

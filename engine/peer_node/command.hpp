@@ -78,6 +78,14 @@ struct CoreInfoCommand {
   CoreRef core;
   bool operator==(const CoreInfoCommand&) const = default;
 };
+// The block that holds a byte, counted from the start of the core.
+struct CoreSeekCommand {
+  CoreRef core;
+  ByteCount bytes;
+  std::optional<Address> peer;
+  bool operator==(const CoreSeekCommand&) const = default;
+};
+
 struct CoreTruncateCommand {
   CoreRef core;
   Length length;
@@ -149,7 +157,7 @@ struct BenchCommand {
 
 using Action = std::variant<InfoCommand, AddCommand, ForgetCommand, DownloadCommand, ServeCommand,
                             ConnectCommand, CoreCreateCommand, CoreAppendCommand, CoreGetCommand,
-                            CoreInfoCommand, CoreTruncateCommand, BenchCommand>;
+                            CoreInfoCommand, CoreSeekCommand, CoreTruncateCommand, BenchCommand>;
 
 struct Command {
   GlobalOptions global;

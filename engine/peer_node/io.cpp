@@ -27,10 +27,7 @@ namespace asio = boost::asio;
 
 Error last_error() { return {errno, boost::system::system_category()}; }
 
-Descriptor copy_or_null_device(int number, int mode) {
-  const int copy = ::fcntl(number, F_DUPFD_CLOEXEC, 3);
-  return Descriptor(copy >= 0 ? copy : ::open("/dev/null", mode | O_CLOEXEC));
-}
+Descriptor copy_of(int number) { return Descriptor(::fcntl(number, F_DUPFD_CLOEXEC, 3)); }
 
 // No error once the descriptor can be used without waiting; cancelled when `wake` came first.
 Error wait_for(int descriptor, short events, int wake) {
@@ -81,10 +78,16 @@ Result<std::size_t> write_all(int descriptor, Bytes bytes, int wake) {
 
 }  // namespace
 
-StandardDescriptors standard_descriptors_of_process() {
-  return {copy_or_null_device(0, O_RDONLY), copy_or_null_device(1, O_WRONLY),
-          copy_or_null_device(2, O_WRONLY)};
+void occupy_closed_descriptors() {
+  constexpr int wrong_way[] = {O_WRONLY, O_RDONLY, O_WRONLY};
+  for (int number = 0; number <= 2; ++number) {
+    // The lowest free number is the one that open() gives.
+    if (::fcntl(number, F_GETFD) < 0) [[maybe_unused]]
+      const int taken = ::open("/dev/null", wrong_way[number]);
+  }
 }
+
+StandardDescriptors standard_descriptors_of_process() { return {copy_of(0), copy_of(1), copy_of(2)}; }
 
 BlockingLane::BlockingLane() : wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
@@ -140,7 +143,12 @@ asio::awaitable<Result<std::size_t>> Io::read(MutableBytes into) {
 
 asio::awaitable<Result<void>> Io::write(Bytes bytes) {
   const auto written = co_await output_.write(descriptors_.out.get(), bytes);
-  if (!written) co_return written.error();
+  if (!written) {
+    // A stdout that was closed from the start is one that nobody reads.
+    const bool closed = written.error() == boost::system::errc::bad_file_descriptor;
+    co_return closed ? boost::system::errc::make_error_code(boost::system::errc::broken_pipe)
+                     : written.error();
+  }
   co_return Result<void>{};
 }
 

@@ -26,7 +26,12 @@ struct StandardDescriptors {
   Descriptor err;
 };
 
-// Copies of this process's 0, 1 and 2; the null device for those that are closed.
+// Takes the places of those of 0, 1 and 2 that are closed, so that no socket or store gets their numbers:
+// stdin and stdout by what fails when it is used, stderr by the null device. Called before anything is
+// opened.
+void occupy_closed_descriptors();
+
+// Copies of this process's 0, 1 and 2.
 StandardDescriptors standard_descriptors_of_process();
 
 // A thread that waits in poll() for one descriptor at a time and can be woken.

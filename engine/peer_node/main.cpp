@@ -61,6 +61,7 @@ int run_to_exit_code(const std::vector<std::string>& arguments, const Command& c
 }  // namespace
 
 int main(int count, char** texts) {
+  occupy_closed_descriptors();
   // A reader that goes away is an error of the write and exit 141, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
   // Buffers of a session grow by realloc() as bytes arrive. Above this size the system moves pages instead of

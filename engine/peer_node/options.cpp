@@ -329,6 +329,22 @@ void add_core_commands(Grammar& grammar) {
   }
   {
     struct Raw {
+      std::string core, bytes, peer;
+    };
+    auto raw = std::make_shared<Raw>();
+    CLI::App* sub = grammar.command(*core, "seek", "Say which block holds a byte, and where in it",
+                                    "sheaf -d copy core seek $KEY 1000000 --peer tcp://127.0.0.1:4900");
+    sub->add_option("CORE", raw->core, "A key, or the name of a core of this folder")->required();
+    sub->add_option("BYTE", raw->bytes, "Counted from the start of the core, from 0")->required();
+    sub->add_option("--peer", raw->peer, "Whom to ask for the way if it is not here")->type_name("ADDRESS");
+    grammar.commands.emplace_back(sub, [raw](const Surroundings&) -> Action {
+      CoreSeekCommand seek{core_ref(raw->core), {count_from(raw->bytes, "BYTE")}, std::nullopt};
+      if (!raw->peer.empty()) seek.peer = peer_from(raw->peer);
+      return seek;
+    });
+  }
+  {
+    struct Raw {
       std::string core, length;
     };
     auto raw = std::make_shared<Raw>();

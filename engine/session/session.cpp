@@ -10,6 +10,10 @@ namespace {
 
 // A peer that announced nothing new and asked nothing for so long has said what it had to say.
 constexpr Duration quiet = std::chrono::seconds(2);
+// How long a peer may owe an answer before another is asked.
+constexpr Duration answer_limit = std::chrono::seconds(5);
+// How soon a peer that owes answers which nobody else has is looked at again.
+constexpr Duration answer_again = std::chrono::seconds(1);
 
 SecretStream::Options stream_options(const Session::Options& options) {
   SecretStream::Options out;
@@ -49,7 +53,8 @@ boost::asio::awaitable<SessionSummary> Session::run() {
   if (options_.until == Until::complete) tasks_.spawn(watch_completion());
   const PumpEnding ending = co_await pump_.run();
   if (!machine_.finished()) {
-    machine_.end(ending.why == PumpEnding::Why::cancelled ? SessionEnd::local_ended : SessionEnd::stream_error);
+    machine_.end(ending.why == PumpEnding::Why::cancelled ? SessionEnd::local_ended
+                                                          : SessionEnd::stream_error);
     drain();
   }
   tasks_.cancel();
@@ -68,6 +73,7 @@ boost::asio::awaitable<SessionSummary> Session::run() {
 void Session::drain() {
   if (draining_) return;  // an event's own consequences are drained by the loop below
   draining_ = true;
+  if (node_.slabs.spent()) node_.hooks.memory_spent();
   for (;;) {
     while (const auto event = machine_.next_event()) on(*event);
     const auto touched = machine_.take_touched();
@@ -97,6 +103,39 @@ boost::asio::awaitable<void> Session::drain_again() {
   drain_posted_ = false;
   drain();
   pump_.wake();
+}
+
+void Session::expect_answer() {
+  if (machine_.finished() || std::exchange(watching_answers_, true)) return;
+  tasks_.spawn(watch_answers());
+}
+
+// One sleeper a session, and only while something is asked: whoever claims blocks and does not send them must not
+// hold them back from us.
+boost::asio::awaitable<void> Session::watch_answers() {
+  Instant look = node_.timers.now() + answer_limit;
+  while (co_await node_.timers.sleep_until(look)) {
+    const Instant now = node_.timers.now();
+    std::optional<Instant> oldest;
+    for (auto& [channel, core] : channels_)
+      if (const auto since = channel->waiting_since(); since && (!oldest || *since < *oldest)) oldest = since;
+    if (!oldest) break;
+    look = *oldest + answer_limit;
+    if (look > now) continue;
+    look = now + answer_again;
+    std::vector<std::pair<CoreChannel*, OpenCore*>> owing;
+    for (auto& [channel, core] : channels_)
+      if (const auto since = channel->waiting_since(); since && *since + answer_limit <= now)
+        owing.emplace_back(channel, core);
+    std::vector<OpenCore*> overdue;
+    for (auto& [channel, core] : owing) {
+      if (machine_.finished()) co_return;
+      if (core->replicator().ask_elsewhere(*channel, Instant{now.since_origin - answer_limit})) overdue.push_back(core);
+    }
+    for (OpenCore* core : overdue) core->replicator().schedule();
+    flush();
+  }
+  watching_answers_ = false;
 }
 
 void Session::flush() {

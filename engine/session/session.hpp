@@ -37,6 +37,11 @@ class Session final : private PumpOwner, private SessionPort {
   void unshare(OpenCore& core);
   // Ends it from our side; what was said still goes out.
   void close() { end(SessionEnd::local_ended); }
+  // Memory for frames has come back: it may read on.
+  void wake() { pump_.wake(); }
+  // Its frame came too slowly for the memory that it holds (L3).
+  void give_up_frame() { end(SessionEnd::slow_frame); }
+  std::uint64_t account_id() const { return machine_.account_id(); }
 
   std::string remote() const { return stream_->remote(); }
   std::optional<PublicKey> remote_key() const;
@@ -48,16 +53,20 @@ class Session final : private PumpOwner, private SessionPort {
   void flush() override;
   void end(SessionEnd reason) override;
   bool has_send_room() const override { return machine_.has_send_room(); }
+  void expect_answer() override;
   void count_received(std::uint64_t blocks) override { summary_.blocks_received += blocks; }
   void count_sent(std::uint64_t blocks) override { summary_.blocks_sent += blocks; }
   bool forgive_bad_block() override { return ++bad_blocks_ <= node_.limits.bad_blocks_session; }
-  bool forgive_invalid_request() override { return ++invalid_requests_ < node_.limits.invalid_requests_session; }
+  bool forgive_invalid_request() override {
+    return ++invalid_requests_ <= node_.limits.invalid_requests_session;
+  }
 
   void on(const SessionEvent& event);
   boost::asio::awaitable<void> open_all();
   boost::asio::awaitable<void> answer_open(CoreRequested request);
   boost::asio::awaitable<void> watch_completion();
   boost::asio::awaitable<void> drain_again();
+  boost::asio::awaitable<void> watch_answers();
   bool complete() const;
   void forget_channel(CoreChannel& channel);
 
@@ -78,6 +87,7 @@ class Session final : private PumpOwner, private SessionPort {
   bool told_secured_ = false;
   bool draining_ = false;
   bool drain_posted_ = false;
+  bool watching_answers_ = false;
   bool counted_connecting_ = true;
 };
 

@@ -222,7 +222,7 @@ void holds_everywhere(const Check& check) {
   CHECK(holds_in_memory(check, {.buffer_bytes = 1'500, .split = split.get()}));
 }
 
-awaitable<bool> two_way(ByteStream& a, ByteStream& b) { return exchange(a, b, 300'000); }
+awaitable<bool> two_way(ByteStream& a, ByteStream& b) { return exchange(a, b, 60'000); }
 awaitable<bool> two_way_in_drops(ByteStream& a, ByteStream& b) { return exchange(a, b, 10'000); }
 awaitable<bool> nothing_at_first(ByteStream& a, ByteStream&) { return would_block_at_first(a); }
 awaitable<bool> no_more_after_end(ByteStream& a, ByteStream&) { return writing_after_the_end_fails(a); }

@@ -1,4 +1,4 @@
-// The rules of mux.md, one test each.
+// The rules of the mux, one test each.
 #include "protocol/mux.hpp"
 
 #include <doctest/doctest.h>
@@ -45,7 +45,7 @@ struct Pair {
 
 }  // namespace
 
-TEST_SUITE("mux.md 1: frames") {
+TEST_SUITE("mux 1: frames") {
   TEST_CASE("an empty frame is ignored") {
     Paired p;
     CHECK(hear(p.mux, "") == Lines{});
@@ -81,7 +81,7 @@ TEST_SUITE("mux.md 1: frames") {
   }
 }
 
-TEST_SUITE("mux.md 2: the control session") {
+TEST_SUITE("mux 2: the control session") {
   TEST_CASE("open, reject and close are spelled as the specification's examples") {
     Mux mux(defaults);
     const Buffer id(32, std::byte{0x11});
@@ -127,7 +127,7 @@ TEST_SUITE("mux.md 2: the control session") {
   }
 }
 
-TEST_SUITE("mux.md 3: ids, pairing, life cycle") {
+TEST_SUITE("mux 3: ids, pairing, life cycle") {
   TEST_CASE("the empty and the absent id are the same") {
     Mux mux(defaults);
     mux.open("p", none(), none());
@@ -392,7 +392,7 @@ TEST_SUITE("mux.md 3: ids, pairing, life cycle") {
   }
 }
 
-TEST_SUITE("mux.md 4: batches") {
+TEST_SUITE("mux 4: batches") {
   TEST_CASE("entries are heard in order, as if they were frames, across channels and control messages") {
     Paired p;
     p.mux.open("q", none(), none());
@@ -458,7 +458,7 @@ TEST_SUITE("mux.md 4: batches") {
   }
 }
 
-TEST_SUITE("mux.md 5: buffering") {
+TEST_SUITE("mux 5: buffering") {
   TEST_CASE("a parked message counts 512 bytes and its body; above the limit nothing more is read") {
     Limits limits;
     limits.pending_open_bytes = 2'000;
@@ -518,7 +518,7 @@ TEST_SUITE("mux.md 5: buffering") {
   }
 }
 
-TEST_SUITE("mux.md 6: messages on channels") {
+TEST_SUITE("mux 6: messages on channels") {
   TEST_CASE("any type is handed over, and a body is everything behind it") {
     Paired p;
     CHECK(hear(p.mux, "0100") == Lines{"message 1/0 "});
@@ -543,7 +543,7 @@ TEST_SUITE("mux.md 6: messages on channels") {
   }
 }
 
-TEST_SUITE("mux.md 7: opens for what we do not have") {
+TEST_SUITE("mux 7: opens for what we do not have") {
   TEST_CASE("a refused open keeps nothing, and the stream stays usable") {
     Mux mux(defaults);
     for (std::uint64_t i = 1; i <= 500; ++i) {
@@ -557,7 +557,7 @@ TEST_SUITE("mux.md 7: opens for what we do not have") {
   }
 }
 
-TEST_SUITE("mux.md 8: what ends the session") {
+TEST_SUITE("mux 8: what ends the session") {
   TEST_CASE("open with a number that is skipped, in use or zero is malformed_open") {
     for (const std::string& frame : {open_frame(0, "q"), open_frame(1, "q"), open_frame(3, "q"),
                                      open_frame(0x1'0000'0001, "q"), open_frame(max_wire_integer, "q")}) {

@@ -122,6 +122,35 @@ asio::awaitable<Outcome> fetch_and_write(CommandContext& context, Core& core, co
   co_return co_await write_block(io, co_await get_from_peers(context, core, command), command);
 }
 
+asio::awaitable<Outcome> say_position(CommandContext& context, Io& io, Result<BytePosition> position,
+                                      const CoreSeekCommand& command) {
+  const std::string what = to_string(command.core) + ": byte " + std::to_string(command.bytes.value);
+  if (!position) {
+    if (position.error() == make_error_code(EngineErrc::out_of_range))
+      co_return failed(exit_code::not_found, what + " is past the core's end");
+    if (position.error() == make_error_code(NetErrc::timed_out))
+      co_return failed(exit_code::no_peer, what + ": no peer led there within the time of --timeout");
+    co_return failed(position.error(), what);
+  }
+  const std::uint64_t block = position->block.value, byte = position->offset.value;
+  const std::string text = context.global.json ? to_line(Json{{"block", block}, {"byte", byte}})
+                                               : std::to_string(block) + " " + std::to_string(byte) + "\n";
+  if (auto printed = co_await io.print(text); !printed) co_return failed(printed.error(), "stdout");
+  co_return Outcome{};
+}
+
+asio::awaitable<Outcome> seek_and_say(CommandContext& context, Core& core, const CoreSeekCommand& command,
+                                      Io& io) {
+  if (command.peer)
+    if (auto open = co_await wait_for_channel(context, core); !open)
+      co_return co_await say_position(context, io, open.error(), command);
+  const auto info = co_await core.info();
+  if (!info) co_return failed(info.error(), to_string(command.core));
+  const auto from = info->peers > 0 ? Core::From::peers : Core::From::here;
+  auto position = co_await within(context.timers, context.global.timeout, core.seek(command.bytes, from));
+  co_return co_await say_position(context, io, std::move(position), command);
+}
+
 }  // namespace
 
 asio::awaitable<Outcome> run(CommandContext& context, const CoreCreateCommand& command, Io& io) {
@@ -172,6 +201,14 @@ asio::awaitable<Outcome> run(CommandContext& context, const CoreInfoCommand& com
   const std::string text = context.global.json ? to_line(core_json(*info)) : core_text(*info);
   if (auto printed = co_await io.print(text); !printed) co_return failed(printed.error(), "stdout");
   co_return Outcome{};
+}
+
+asio::awaitable<Outcome> run(CommandContext& context, const CoreSeekCommand& command, Io& io) {
+  auto core = co_await find_core(context.node, command.core);
+  if (!core) co_return no_such_core(core.error(), command.core);
+  auto here = co_await core->seek(command.bytes, Core::From::here);
+  if (here) co_return co_await say_position(context, io, std::move(here), command);
+  co_return co_await with_peer(context, command.peer, seek_and_say(context, *core, command, io));
 }
 
 asio::awaitable<Outcome> run(CommandContext& context, const CoreTruncateCommand& command, Io& io) {

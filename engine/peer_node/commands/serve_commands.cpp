@@ -66,6 +66,27 @@ asio::awaitable<Outcome> connect_to_all(CommandContext& context, const ConnectCo
   co_return worst;
 }
 
+asio::awaitable<Outcome> listen_at_all(CommandContext& context, Io& io, const std::vector<Address>& listen,
+                                       std::vector<Address>& taken) {
+  for (const auto& address : listen) {
+    auto local = co_await context.node.listen(address);
+    if (!local) co_return Outcome{exit_code::failed, to_string(address) + ": " + local.error().message()};
+    taken.push_back(std::move(*local));
+    if (auto printed = co_await io.print(listening_line(context, taken.back())); !printed)
+      co_return failed(printed.error(), "stdout");
+  }
+  co_return Outcome{};
+}
+
+asio::awaitable<void> dial_until_cancelled(CommandContext& context, const std::vector<Address>& peers) {
+  Tasks tasks(co_await asio::this_coro::executor);
+  for (const auto& peer : peers) tasks.start(keep_connected(context, peer));
+  Signal never;
+  [[maybe_unused]] const auto cancelled = co_await never.wait();
+  tasks.cancel();
+  co_await tasks.join();
+}
+
 }  // namespace
 
 bool is_loopback(const Address& address) {
@@ -83,19 +104,13 @@ asio::awaitable<Outcome> run(CommandContext& context, const ServeCommand& comman
                      "serve has nowhere to listen: give --listen ADDRESS, or [node] listen");
   co_await warn_of_strangers(context, io, listen);
   co_await warn_of_sparse_holder(context, io, command.sparse);
-  for (const auto& address : listen) {
-    const auto taken = co_await context.node.listen(address);
-    if (!taken) co_return Outcome{exit_code::failed, to_string(address) + ": " + taken.error().message()};
-    if (auto printed = co_await io.print(listening_line(context, *taken)); !printed)
-      co_return failed(printed.error(), "stdout");
-  }
-  Tasks tasks(co_await asio::this_coro::executor);
-  for (const auto& peer : peers) tasks.start(keep_connected(context, peer));
-  Signal never;
-  [[maybe_unused]] const auto cancelled = co_await never.wait();
-  tasks.cancel();
-  co_await tasks.join();
-  co_return Outcome{};
+  std::vector<Address> taken;
+  Outcome outcome = co_await listen_at_all(context, io, listen, taken);
+  if (outcome.code == exit_code::done) co_await dial_until_cancelled(context, peers);
+  // The node may be another process's, and goes on without us.
+  for (const auto& address : taken)
+    [[maybe_unused]] const auto stopped = co_await context.node.stop_listening(address);
+  co_return outcome;
 }
 
 asio::awaitable<Outcome> run(CommandContext& context, const ConnectCommand& command, Io& io) {

@@ -6,11 +6,12 @@
 // ended, and the write then took effect.
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+
+#include <boost/asio/awaitable.hpp>
 
 #include "sheaf/engine/error.hpp"
 #include "sheaf/protocol/bytes.hpp"
@@ -85,7 +86,8 @@ class Core {
   boost::asio::awaitable<Result<CoreInfo>> info();
 
   // Signs and stores the blocks as one batch; gives the new length. A block has at most 15 MiB.
-  boost::asio::awaitable<Result<Length>> append(std::span<const Bytes> blocks, Safety safety = Safety::process);
+  boost::asio::awaitable<Result<Length>> append(std::span<const Bytes> blocks,
+                                                Safety safety = Safety::process);
   boost::asio::awaitable<Result<Length>> append(Bytes block, Safety safety = Safety::process);
 
   // One block's bytes, opened with the encryption key where the core has one. not_available if it is not here

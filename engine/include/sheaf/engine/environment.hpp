@@ -1,9 +1,10 @@
 // What a node takes from outside instead of reaching for it: executor, time, threads, randomness.
 #pragma once
 
-#include <boost/asio/any_io_executor.hpp>
 #include <memory>
 #include <string>
+
+#include <boost/asio/any_io_executor.hpp>
 
 #include "sheaf/net/pool.hpp"
 #include "sheaf/net/timers.hpp"
@@ -19,7 +20,7 @@ struct Environment {
   Pool* pool = nullptr;
   RandomSource* random = nullptr;
   Dialer* dialer = nullptr;  // how addresses are reached; none: over TCP
-  std::string boot_id;  // changes when the machine restarts; empty: every start counts as the same boot
+  std::string boot_id;       // changes when the machine restarts; empty: every start counts as the same boot
 };
 
 // The real ones, for an executor of the caller's: its clock, `threads` threads, the system's randomness.

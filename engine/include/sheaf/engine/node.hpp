@@ -5,12 +5,13 @@
 // before the node is destroyed.
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <boost/asio/awaitable.hpp>
 
 #include "sheaf/engine/core.hpp"
 #include "sheaf/engine/environment.hpp"
@@ -30,7 +31,7 @@ enum class Durability { crash, power };
 struct NodeOptions {
   Limits limits;
   Durability durability = Durability::crash;
-  bool sparse = false;               // fetch only what is read or downloaded, not all of every core
+  bool sparse = false;                 // fetch only what is read or downloaded, not all of every core
   std::vector<PublicKey> allow_peers;  // whom we talk to; empty: anyone
 };
 
@@ -99,6 +100,9 @@ class Node {
 
   // Accepts peers there until the node closes; gives the address with the port that was taken.
   boost::asio::awaitable<Result<Address>> listen(Address address);
+  // Takes back a listen(), by the address that it gave; the sessions that came from it go on. not_found when
+  // nobody listens there.
+  boost::asio::awaitable<Result<void>> stop_listening(Address address);
 
   // Dials and replicates everything that this node holds. Fails with no_peer or refused when no session
   // came about (with Until::closed it never fails but ends when the node closes).

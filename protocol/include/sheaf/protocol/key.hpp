@@ -34,12 +34,13 @@ struct FixedBytes {
   }
 };
 
-using CoreKey = FixedBytes<struct CoreKeyKind, 32>;            // names a core: the hash of its manifest
-using DiscoveryKey = FixedBytes<struct DiscoveryKeyKind, 32>;  // names it on the wire without giving the key away
-using PublicKey = FixedBytes<struct PublicKeyKind, 32>;        // ed25519: of a signer, or a peer's identity
-using Signature = FixedBytes<struct SignatureKind, 64>;        // ed25519, detached
-using Hash = FixedBytes<struct HashKind, 32>;                  // BLAKE2b-256
-using WideHash = FixedBytes<struct WideHashKind, 64>;          // BLAKE2b-512; also the handshake hash
+using CoreKey = FixedBytes<struct CoreKeyKind, 32>;  // names a core: the hash of its manifest
+using DiscoveryKey =
+    FixedBytes<struct DiscoveryKeyKind, 32>;             // names it on the wire without giving the key away
+using PublicKey = FixedBytes<struct PublicKeyKind, 32>;  // ed25519: of a signer, or a peer's identity
+using Signature = FixedBytes<struct SignatureKind, 64>;  // ed25519, detached
+using Hash = FixedBytes<struct HashKind, 32>;            // BLAKE2b-256
+using WideHash = FixedBytes<struct WideHashKind, 64>;    // BLAKE2b-512; also the handshake hash
 
 // Overwrites memory in a way the compiler may not drop.
 void wipe(MutableBytes secret) noexcept;
@@ -75,8 +76,8 @@ class Secret {
   std::array<std::byte, N> value_{};
 };
 
-using Seed = Secret<struct SeedKind, 32>;                    // what an ed25519 key pair is made from
-using SecretKey = Secret<struct SecretKeyKind, 64>;          // ed25519, libsodium's form: seed, then public key
+using Seed = Secret<struct SeedKind, 32>;            // what an ed25519 key pair is made from
+using SecretKey = Secret<struct SecretKeyKind, 64>;  // ed25519, libsodium's form: seed, then public key
 using EncryptionKey = Secret<struct EncryptionKeyKind, 32>;  // opens the blocks of an encrypted core
 
 struct KeyPair {

@@ -64,7 +64,7 @@ struct Limits {
   milliseconds ban_ms{600'000};
   milliseconds ban_most_ms{86'400'000};
 
-  // L8 and replication.md 7.5: impossible requests before the session ends.
+  // L8 and docs/wire.md, Replication: impossible requests before the session ends.
   std::size_t invalid_requests_session = 64;
 
   // L14: extension messages and user data.

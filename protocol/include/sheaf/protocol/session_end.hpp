@@ -38,7 +38,7 @@ enum class SessionEnd : std::uint8_t {
   announce_flood,      // the peer's: far more archives announced than allowed
 
   // Endings that are nobody's breach.
-  truncated,         // the road's: the stream broke, or ended in the middle of a frame or a handshake
+  truncated,         // the road's: the stream ended in the middle of a frame or a handshake
   remote_ended,      // the peer's choice: it ended its direction between two frames
   local_ended,       // our choice: closed by the application or at shutdown
   stream_error,      // the road's: the transport below reported an error

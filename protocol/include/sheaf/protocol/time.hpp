@@ -19,6 +19,8 @@ constexpr Instant operator+(Instant at, Duration d) {
   if (d > Duration::zero() && at.since_origin > Duration::max() - d) return {Duration::max()};
   return {at.since_origin + d};
 }
-constexpr Duration operator-(Instant later, Instant earlier) { return later.since_origin - earlier.since_origin; }
+constexpr Duration operator-(Instant later, Instant earlier) {
+  return later.since_origin - earlier.since_origin;
+}
 
 }  // namespace sheaf

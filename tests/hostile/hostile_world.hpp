@@ -1,0 +1,126 @@
+// A real node on a real TCP port with its store on disk, an honest peer beside it, and the time under
+// control.
+//
+// Everything runs in one thread. The clock is virtual: it stands still while sockets have something to say
+// and jumps only when a test lets time pass, so that the default limits hold and a minute costs milliseconds.
+// The victim holds a core of its own that the honest peer has fetched, and follows one whose writer is here
+// in the test; unharmed() says at the end that neither noticed anything.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <doctest/doctest.h>
+
+#include "sheaf/engine/node.hpp"
+#include "sheaf/net/inline_pool.hpp"
+#include "sheaf/net/virtual_timers.hpp"
+#include "sheaf/storage/memory_backend.hpp"
+#include "tests/hostile/gauge.hpp"
+#include "tests/support/log_world.hpp"
+#include "tests/support/scratch_folder.hpp"
+
+namespace sheaf::test {
+
+using boost::asio::awaitable;
+
+class HostileWorld {
+ public:
+  static constexpr std::uint64_t own_blocks = 64;
+  static constexpr std::size_t own_block_bytes = 1000;
+  static constexpr std::size_t memory_growth = 8 * 1024 * 1024;
+
+  // The victim's options; where they name peers, the honest one is added.
+  explicit HostileWorld(NodeOptions options = {});
+  ~HostileWorld();
+
+  Node& victim() { return *victim_; }
+  Node& honest() { return *honest_; }
+  const Address& address() const { return address_; }
+  Core& own() { return *own_; }            // the victim writes it
+  Core& followed() { return *followed_; }  // the victim follows it; its writer is `writer`
+  LogWriter writer{key_pair_of(7)};
+  RandomSource& random() { return *random_; }
+  Instant now() const { return timers_.now(); }
+
+  // Runs what is ready; waits a moment for the sockets if `patient`. False if there was nothing.
+  bool turn(bool patient);
+  // Until the condition holds; the clock stands still, or may go on by as much as `most`.
+  template <class Condition>
+  bool until(Condition condition, Duration most = {});
+  // Lets so much time pass.
+  void pass(Duration time) {
+    until([] { return false; }, time);
+  }
+
+  // Runs everything until the work has ended, and gives what it gave. For the results of Node and Core.
+  template <class T>
+  T run(awaitable<T> work);
+  void run(awaitable<void> work);
+  void spawn(awaitable<void> work);
+
+  // How the session of that remote ended, once it has; and all endings so far.
+  std::optional<SessionSummary> ended(const std::string& remote) const;
+  std::size_t sessions_ended() const { return endings_.size(); }
+  std::size_t sessions_ended(SessionEnd reason) const;
+  bool frozen() const { return frozen_; }
+  CoreInfo info(Core& core);
+
+  // The honest peer's session still lives and brings what is appended now; the victim's blocks read as they
+  // were written; memory grew by no more than `growth` at any time, and no descriptor was left open.
+  void unharmed(std::size_t growth = memory_growth);
+
+ private:
+  Environment environment();
+  awaitable<void> listen_to_events();
+  awaitable<void> keep_connected();
+  static Buffer own_block(std::uint64_t index);
+  void append_own(std::uint64_t count);
+  bool honest_has(std::uint64_t length);
+
+  ScratchFolder folder_;
+  boost::asio::io_context io_;
+  std::unique_ptr<RandomSource> random_ = seeded_random(4);
+  VirtualTimers timers_;
+  InlinePool pool_{io_.get_executor()};
+  std::unique_ptr<Backend> honest_store_;
+  std::unique_ptr<Node> victim_;
+  std::unique_ptr<Node> honest_;
+  std::optional<Core> own_;
+  std::optional<Core> followed_;
+  std::optional<Core> copy_;  // the honest peer's, of `own`
+  Address address_;
+  std::uint64_t own_length_ = 0;
+  std::vector<std::pair<std::string, SessionSummary>> endings_;
+  std::optional<Result<SessionSummary>> honest_ended_;
+  bool frozen_ = false;
+  std::size_t memory_before_ = 0;
+  std::size_t descriptors_before_ = 0;
+};
+
+template <class Condition>
+bool HostileWorld::until(Condition condition, Duration most) {
+  const Instant horizon = timers_.now() + most;
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(most == Duration{} ? 2 : 20);
+  for (int idle = 0;;) {
+    if (condition()) return true;
+    if (turn(idle > 0)) {
+      idle = 0;
+    } else if (++idle < 2) {
+      continue;  // the system may still be carrying something
+    } else if (const auto next = timers_.next_wake(); most > Duration{} && next && *next <= horizon) {
+      timers_.wake_next();
+      idle = 0;
+    } else if (most > Duration{}) {
+      if (timers_.now() < horizon) timers_.jump_to(horizon);
+      return condition();
+    }
+    if (std::chrono::steady_clock::now() > give_up) return condition();
+  }
+}
+
+}  // namespace sheaf::test

@@ -1,0 +1,397 @@
+// The commands on open nodes: what they print, and how they end.
+#include <csignal>
+#include <fstream>
+#include <sstream>
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include "engine/peer_node/commands/run.hpp"
+#include "engine/peer_node/options.hpp"
+#include "engine/peer_node/tasks.hpp"
+#include "sheaf/engine/environment.hpp"
+#include "sheaf/storage/memory_backend.hpp"
+#include "tests/peer_node/support.hpp"
+
+namespace sheaf::peer_node {
+namespace {
+
+namespace asio = boost::asio;
+using Json = nlohmann::json;
+
+struct Ran {
+  int code = -1;
+  std::string out;
+  std::string err;
+  Json json() const { return Json::parse(out); }
+};
+
+// One node, and the counting of its sessions that a holder does.
+struct Place {
+  std::unique_ptr<Backend> store = memory_backend();
+  std::unique_ptr<Node> node;
+  std::uint64_t sessions_started = 0;
+  bool sparse = true;
+  Config config;
+};
+
+struct World {
+  asio::io_context loop{1};
+  SystemEnvironment environment{loop.get_executor(), 1};
+  Place a;
+  Place b;
+
+  asio::awaitable<void> open(Place& place, bool sparse = true) {
+    NodeOptions options;
+    options.sparse = sparse;
+    place.sparse = sparse;
+    CHECK(place.store->open().has_value());
+    auto node = co_await Node::open(*place.store, environment.get(), options);
+    REQUIRE(node.has_value());
+    place.node = std::move(*node);
+  }
+
+  asio::awaitable<void> count_sessions(Place& place) {
+    for (;;) {
+      const auto event = co_await place.node->next_event();
+      if (!event) co_return;
+      if (event->kind == NodeEvent::Kind::session_started) ++place.sessions_started;
+    }
+  }
+
+  // `line`: the arguments, with spaces between them.
+  asio::awaitable<Ran> call(Place& place, std::string line, std::string input = {},
+                            const Stop* stop = nullptr, test::Pipe* output = nullptr) {
+    std::vector<std::string> words;
+    std::istringstream stream(line);
+    for (std::string word; stream >> word;) words.push_back(word);
+    const Parsed parsed = parse_arguments(words, test::plain_surroundings());
+    Ran ran;
+    if (const auto* said = std::get_if<Said>(&parsed)) FAIL(said->text);
+    const Command& command = std::get<Command>(parsed);
+    test::Pipe in, own_out, err;
+    test::Pipe& out = output != nullptr ? *output : own_out;
+    REQUIRE(::write(in.write.get(), input.data(), input.size()) == static_cast<ssize_t>(input.size()));
+    { const Descriptor closing = std::move(in.write); }
+    StandardDescriptors descriptors{std::move(in.read), Descriptor(::dup(out.write.get())),
+                                    Descriptor(::dup(err.write.get()))};
+    const Stop never;
+    {
+      Io io(std::move(descriptors), test::plain_surroundings());
+      CommandContext context{*place.node,  *environment.get().timers, command.global,
+                             place.config, place.sessions_started,    place.sparse,
+                             true};
+      ran.code = co_await run_command(context, command, io, stop != nullptr ? *stop : never);
+    }
+    if (output == nullptr) ran.out = out.drain();
+    ran.err = err.drain();
+    co_return ran;
+  }
+
+  // Both nodes opened, the story told, both closed.
+  asio::awaitable<void> around(asio::awaitable<void> story) {
+    co_await open(a);
+    co_await open(b);
+    Tasks tasks(loop.get_executor());
+    tasks.start(count_sessions(a));
+    tasks.start(count_sessions(b));
+    co_await std::move(story);
+    co_await a.node->close();
+    co_await b.node->close();
+    co_await tasks.join();
+  }
+
+  void run(asio::awaitable<void> story) { test::run(loop, around(std::move(story))); }
+
+  // A core `log` at a with the lines 0 to count - 1; its key.
+  asio::awaitable<std::string> log_at_a(int count) {
+    const Ran created = co_await call(a, "core create log --json");
+    CHECK(created.code == 0);
+    std::string lines;
+    for (int i = 0; i < count; ++i) lines += std::to_string(i) + "\n";
+    const Ran appended = co_await call(a, "core append log --lines --json", lines);
+    CHECK(appended.code == 0);
+    CHECK(appended.json().at("length") == count);
+    co_return created.json().at("key").get<std::string>();
+  }
+
+  asio::awaitable<std::string> serve_a() {
+    Address address;
+    address.host = "127.0.0.1";
+    const auto taken = co_await a.node->listen(address);
+    REQUIRE(taken.has_value());
+    co_return to_string(*taken);
+  }
+};
+
+TEST_CASE("core create prints the key, the same one each time") {
+  World world;
+  const auto story = [&]() -> asio::awaitable<void> {
+    const Ran first = co_await world.call(world.a, "core create log");
+    CHECK(first.code == 0);
+    CHECK(first.out.size() == 65);
+    const Ran again = co_await world.call(world.a, "core create log --json");
+    CHECK(again.json() == Json{{"key", first.out.substr(0, 64)}});
+  };
+  world.run(story());
+}
+
+TEST_CASE("what is appended is there to get, byte for byte") {
+  World world;
+  const auto story = [&]() -> asio::awaitable<void> {
+    co_await world.log_at_a(3);
+    std::string bytes = "\n one block\n";
+    bytes += '\0';
+    Ran ran = co_await world.call(world.a, "core append log", bytes);
+    CHECK(ran.code == 0);
+    CHECK(ran.out.empty());
+    ran = co_await world.call(world.a, "core get log 3");
+    CHECK(ran.out == bytes);
+    ran = co_await world.call(world.a, "core get log 1");
+    CHECK(ran.out == "1");
+    ran = co_await world.call(world.a, "core append log --lines --json");
+    CHECK(ran.json().at("length") == 4);
+    ran = co_await world.call(world.a, "core append log --json");
+    CHECK(ran.json().at("length") == 5);  // an empty input is an empty block
+  };
+  world.run(story());
+}
+
+TEST_CASE("core info has exactly the fields of the manual") {
+  World world;
+  const auto story = [&]() -> asio::awaitable<void> {
+    const std::string key = co_await world.log_at_a(10);
+    Ran ran = co_await world.call(world.a, "core info log --json");
+    const Json info = ran.json();
+    CHECK(info.size() == 7);
+    CHECK(info.at("key") == key);
+    CHECK(info.at("discovery_key").get<std::string>().size() == 64);
+    CHECK(info.at("writable") == true);
+    CHECK(info.at("length") == 10);
+    CHECK(info.at("fork") == 0);
+    CHECK(info.at("bytes") == 10);
+    CHECK(info.at("local") == 10);
+    ran = co_await world.call(world.a, "core info log");
+    CHECK(ran.out.find("key: " + key + "\n") == 0);
+  };
+  world.run(story());
+}
+
+TEST_CASE("truncate winds back and raises the fork; a core has no blocks past its end") {
+  World world;
+  const auto story = [&]() -> asio::awaitable<void> {
+    co_await world.log_at_a(10);
+    Ran ran = co_await world.call(world.a, "core truncate log 4 --json");
+    CHECK(ran.code == 0);
+    CHECK(ran.json().at("length") == 4);
+    ran = co_await world.call(world.a, "core info log --json");
+    CHECK(ran.json().at("fork") == 1);
+    ran = co_await world.call(world.a, "core get log 4");
+    CHECK(ran.code == 3);
+    CHECK(ran.out.empty());
+    ran = co_await world.call(world.a, "core truncate log 5");
+    CHECK(ran.code == 3);
+  };
+  world.run(story());
+}
+
+TEST_CASE("a core that is not here is not found, and a followed one is not writable") {
+  World world;
+  const auto story = [&]() -> asio::awaitable<void> {
+    const std::string key = co_await world.log_at_a(1);
+    for (const char* line : {"core get log 0", "core info log", "core append log", "core truncate log 0",
+                             "forget log", "download log"}) {
+      const Ran ran = co_await world.call(world.b, line);
+      CHECK(ran.code == 3);
+      CHECK(ran.err.starts_with("sheaf: no core log"));
+    }
+    Ran ran = co_await world.call(world.b, "add --core " + key);
+    CHECK(ran.out == key + "\n");
+    ran = co_await world.call(world.b, "core append " + key, "x");
+    CHECK(ran.code == 5);
+    ran = co_await world.call(world.b, "core truncate " + key + " 0");
+    CHECK(ran.code == 5);
+  };
+  world.run(story());
+}
+
+TEST_CASE("connect fetches everything and ends; the blocks are then here") {
+  World world;
+  const auto story = [&]() -> asio::awaitable<void> {
+    const std::string key = co_await world.log_at_a(300);
+    const std::string address = co_await world.serve_a();
+    co_await world.b.node->close();
+    world.b.node.reset();
+    co_await world.open(world.b, false);
+    Ran ran = co_await world.call(world.b, "add --core " + key);
+    CHECK(ran.code == 0);
+    ran = co_await world.call(world.b, "connect --json " + address);
+    CAPTURE(ran.err);
+    CHECK(ran.code == 0);
+    CHECK(ran.json().at("event") == "complete");
+    CHECK(ran.json().at("blocks_received") == 300);
+    ran = co_await world.call(world.b, "core get " + key + " 299");
+    CHECK(ran.out == "299");
+    ran = co_await world.call(world.b, "info --json");
+    CHECK(ran.json().at("cores").at(0).at("complete") == true);
+  };
+  world.run(story());
+}
+
+TEST_CASE("get fetches one block from a named peer, and only that one") {
+  World world;
+  const auto story = [&]() -> asio::awaitable<void> {
+    const std::string key = co_await world.log_at_a(50);
+    const std::string address = co_await world.serve_a();
+    Ran ran = co_await world.call(world.b, "add --core " + key);
+    ran = co_await world.call(world.b, "core get " + key + " 41 --peer " + address);
+    CAPTURE(ran.err);
+    CHECK(ran.code == 0);
+    CHECK(ran.out == "41");
+    ran = co_await world.call(world.b, "core info --json " + key);
+    CHECK(ran.json().at("length") == 50);
+    CHECK(ran.json().at("local") == 1);
+    ran = co_await world.call(world.b, "core get " + key + " 50 --peer " + address);
+    CHECK(ran.code == 3);
+    ran = co_await world.call(world.b, "core get " + key + " 42");
+    CHECK(ran.code == 6);
+    ran = co_await world.call(world.b, "download " + key + " --peer " + address);
+    CHECK(ran.code == 0);
+    ran = co_await world.call(world.b, "core get " + key + " 42");
+    CHECK(ran.out == "42");
+  };
+  world.run(story());
+}
+
+TEST_CASE("a peer that cannot be reached, or has nothing, is exit 6") {
+  World world;
+  const auto story = [&]() -> asio::awaitable<void> {
+    const std::string key(64, '7');
+    const std::string address = co_await world.serve_a();
+    Ran ran = co_await world.call(world.b, "add --core " + key);
+    ran = co_await world.call(world.b, "connect tcp://127.0.0.1:1");
+    CHECK(ran.code == 6);
+    CHECK(ran.err.find("tcp://127.0.0.1:1") != std::string::npos);
+    ran = co_await world.call(world.b, "core get --timeout 0.3 " + key + " 0 --peer tcp://127.0.0.1:1");
+    CHECK(ran.code == 6);
+    ran = co_await world.call(world.b, "core get --timeout 0.3 " + key + " 0 --peer " + address);
+    CHECK(ran.code == 6);
+    ran = co_await world.call(world.b, "download --all --timeout 0.3 --peer " + address);
+    CHECK(ran.code == 6);
+  };
+  world.run(story());
+}
+
+TEST_CASE("a peer with another key than the address says is refused") {
+  World world;
+  const auto story = [&]() -> asio::awaitable<void> {
+    std::string address = co_await world.serve_a();
+    address.replace(0, 6, "tcp://" + std::string(64, '1') + "@");
+    Ran ran = co_await world.call(world.b, "connect " + address);
+    CAPTURE(ran.err);
+    CHECK(ran.code == 5);
+    address = co_await world.serve_a();
+    address.replace(0, 6, "tcp://" + to_string(world.a.node->identity()) + "@");
+    ran = co_await world.call(world.b, "connect " + address);
+    CHECK(ran.code == 0);
+  };
+  world.run(story());
+}
+
+asio::awaitable<void> call_into(World& world, std::string line, const Stop& stop, Ran& ran, test::Pipe& out) {
+  ran = co_await world.call(world.a, std::move(line), {}, &stop, &out);
+}
+
+TEST_CASE("serve says where it listens, and ends by a signal with 0; nobody listens there then") {
+  World world;
+  const auto story = [&]() -> asio::awaitable<void> {
+    Tasks tasks(world.loop.get_executor());
+    Stop stop;
+    Ran ran;
+    test::Pipe out;
+    tasks.start(call_into(world, "serve --json --listen tcp://127.0.0.1:0", stop, ran, out));
+    std::string line;
+    Io reader({Descriptor(::dup(out.read.get())), {}, {}}, test::plain_surroundings());
+    while (!line.ends_with('\n')) {
+      std::byte part[256];
+      const auto got = co_await reader.read(part);
+      line += as_text(Bytes(part).first(got.value()));
+    }
+    const Json event = Json::parse(line);
+    CHECK(event.at("event") == "listening");
+    const auto address = event.at("address").get<std::string>();
+    Ran connected = co_await world.call(world.b, "connect " + address);
+    CHECK(connected.code == 0);
+    stop = {Stop::Why::signal, SIGTERM};
+    tasks.cancel();
+    co_await tasks.join();
+    CHECK(ran.code == 0);
+    // The folder was opened sparse, and the command is told that this is what counts.
+    CHECK(ran.err.find("--sparse") != std::string::npos);
+    connected = co_await world.call(world.b, "connect " + address);
+    CHECK(connected.code == 6);
+  };
+  world.run(story());
+}
+
+TEST_CASE("serve warns when strangers can connect, and fails where it cannot listen") {
+  World world;
+  const auto story = [&]() -> asio::awaitable<void> {
+    Ran ran = co_await world.call(world.a, "serve");
+    CHECK(ran.code == 2);
+    const std::string taken = co_await world.serve_a();
+    ran = co_await world.call(world.a, "serve --listen " + taken);
+    CHECK(ran.code == 1);
+    CHECK(ran.err.find(taken) != std::string::npos);
+    std::string open = taken;
+    open.replace(0, 15, "tcp://0.0.0.0");
+    ran = co_await world.call(world.a, "serve --listen " + taken + " " + open);
+    CHECK(ran.err.find("warning: ") != std::string::npos);
+  };
+  world.run(story());
+}
+
+TEST_CASE("forget deletes a followed core at once, and an own one only when it is meant") {
+  World world;
+  const auto story = [&]() -> asio::awaitable<void> {
+    const std::string key = co_await world.log_at_a(1);
+    Ran ran = co_await world.call(world.a, "forget log");
+    CHECK(ran.code == 2);
+    ran = co_await world.call(world.a, "core info log");
+    CHECK(ran.code == 0);
+    ran = co_await world.call(world.a, "forget log --yes");
+    CHECK(ran.code == 0);
+    ran = co_await world.call(world.a, "core info log");
+    CHECK(ran.code == 3);
+    ran = co_await world.call(world.b, "add --core " + key);
+    ran = co_await world.call(world.b, "forget " + key);
+    CHECK(ran.code == 0);
+    ran = co_await world.call(world.b, "core info " + key);
+    CHECK(ran.code == 3);
+  };
+  world.run(story());
+}
+
+TEST_CASE("add takes the encryption key from a file or from stdin, as bytes or as text") {
+  World world;
+  const test::TemporaryFolder folder;
+  const auto story = [&]() -> asio::awaitable<void> {
+    const std::string key(64, '8');
+    const std::string file = (folder.path() / "key").string();
+    std::ofstream(file) << std::string(64, 'a') << '\n';
+    Ran ran = co_await world.call(world.b, "add --core " + key + " --encryption-key-file " + file);
+    CHECK(ran.code == 0);
+    ran = co_await world.call(world.b, "add --core " + key + " --encryption-key-file -",
+                              std::string(32, '\x07'));
+    CHECK(ran.code == 0);
+    ran = co_await world.call(world.b, "add --core " + key + " --encryption-key-file -", "too short");
+    CHECK(ran.code == 1);
+    CHECK(ran.err.find("too short") == std::string::npos);
+    ran = co_await world.call(world.b, "add --core " + key + " --encryption-key-file " + file + ".none");
+    CHECK(ran.code == 1);
+  };
+  world.run(story());
+}
+
+}  // namespace
+}  // namespace sheaf::peer_node
