@@ -270,6 +270,13 @@ std::optional<Instant> CoreChannel::waiting_since() const {
   return oldest;
 }
 
+std::vector<Asked> CoreChannel::owed(Instant before) const {
+  std::vector<Asked> out;
+  for (const auto& [id, asked] : asked_)
+    if (asked.since <= before) out.push_back(asked);
+  return out;
+}
+
 void CoreChannel::ask(Purpose purpose, Fork fork, const ProofRequest& parts, bool manifest, Packing packing,
                       Instant now) {
   invariant(open_, "only an open channel is asked");

@@ -108,6 +108,8 @@ class CoreChannel {
   std::size_t in_flight() const { return asked_.size(); }
   // The oldest thing asked and not answered.
   std::optional<Instant> waiting_since() const;
+  // What was asked no later than this and not answered.
+  std::vector<Asked> owed(Instant before) const;
   // After an invalid proof the peer is not asked again on this channel, but still served.
   void pause() { paused_ = true; }
   void resume() { paused_ = false; }

@@ -153,7 +153,9 @@ class Side final : private NodeHooks, private SessionPort {
   }
   void store_failed(Error) override { FAIL("the store failed"); }
   void core_frozen(const CoreKey&) override { FAIL("the core was frozen"); }
+  void memory_spent() override { FAIL("no memory was left"); }
   void flush() override {}
+  void expect_answer() override {}
   void end(SessionEnd reason) override { ended = reason; }
   bool has_send_room() const override { return true; }
   void count_received(std::uint64_t) override {}
