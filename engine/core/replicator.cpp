@@ -411,15 +411,13 @@ bool Replicator::ask_conflict(Attachment& attachment) {
   return true;
 }
 
-// A peer that is no longer than us sends nothing that would not fit. A writer asks it once, since somebody else may
-// write with its key: a copied folder, or a thief.
+// A peer that comes with blocks, and no more than we have, sends nothing that would not fit. A writer asks it once,
+// since somebody else may write with its key: a copied folder, or a thief.
 void Replicator::compare_with(Attachment& attachment) {
   const RemoteState& remote = attachment.channel->remote();
-  const bool may_differ = remote.synced && remote.fork == local_.head.fork && remote.length.value > 0 &&
-                          remote.length <= local_.head.length;
-  if (attachment.compared || !may_differ || !owner_.is_own()) return;
+  if (attachment.compared || !remote.synced) return;
   attachment.compared = true;
-  ask_conflict(attachment);
+  if (owner_.is_own() && remote.length <= local_.head.length) ask_conflict(attachment);
 }
 
 // Whoever says a length has heard of no longer history once we have come up with it.
