@@ -100,6 +100,7 @@ class Replicator {
     std::size_t missing_nodes = 0;
     bool opened = false;
     Instant answered{};  // when its last answer came
+    bool conflict_asked = false;  // its tree is being compared with ours
     bool on_trial = false;  // its signature did not hold: only the proof of a second history excuses it
     bool slow = false;  // owed answers for too long; asked only for what nobody else has, one at a time
   };
@@ -112,6 +113,7 @@ class Replicator {
   void ask_upgrade(Attachment& attachment);
   void ask_reorg(Attachment& attachment);
   void continue_reorg();
+  void arrived(const Ingest::Item& item);
   void bad_data(Attachment& attachment, const Error& error);
   bool ask_for_conflict(Attachment& attachment);
   bool may_share_frames() const;
