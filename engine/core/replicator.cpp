@@ -105,8 +105,6 @@ void Replicator::take_data(Attachment& attachment) {
       attachment.window = std::min(window_most, attachment.window * 2);
       attachment.delivered = 0;
     }
-    const Asked& asked = data.asked;
-    if (asked.parts.upgrade && upgrading_ == attachment.id && asked.purpose == Purpose::blocks) upgrading_.reset();
     Ingest::Item item{attachment.id, std::move(data)};
     switch (item.data.asked.purpose) {
       case Purpose::blocks:
@@ -358,10 +356,17 @@ bool Replicator::ask_seek(ByteCount bytes, ByteCount padding, BlockRange under) 
   return false;
 }
 
+// What was asked may be asked again: it is stored, or it did not hold. Not before, or it would be fetched twice.
+void Replicator::arrived(const Ingest::Item& item) {
+  const Asked& asked = item.data.asked;
+  if (asked.parts.block) in_flight_.clear(asked.parts.block->index);
+  if (asked.parts.upgrade && asked.purpose == Purpose::blocks && upgrading_ == item.attachment) upgrading_.reset();
+}
+
 void Replicator::ingested(std::vector<Ingest::Item>& items) {
   note_met();
   for (Ingest::Item& item : items) {
-    if (const auto& block = item.data.asked.parts.block) in_flight_.clear(block->index);
+    arrived(item);
     Attachment* attachment = find(item.attachment);
     if (item.verdict) {
       if (attachment && item.data.data.proof.block) attachment->session->count_received(1);
@@ -377,15 +382,17 @@ void Replicator::bad_data(Attachment& attachment, const Error& error) {
   if (error == ProtocolErrc::missing_node) {
     // Nobody's fault either, unless it happens again and again.
     if (++attachment.missing_nodes > missing_nodes_most) attachment.channel->pause();
-  } else if (error == ProtocolErrc::malformed) {
+  } else if (error == ProtocolErrc::malformed || error == ProtocolErrc::malformed_proof) {
     session.end(SessionEnd::malformed_proof);
   } else if (error == ProtocolErrc::invalid_signature) {
     // Not ours to forgive, unless it is the writer who signed two histories: then this peer can show the other.
-    attachment.on_trial = ask_for_conflict(attachment);
+    attachment.on_trial = attachment.conflict_asked || ask_for_conflict(attachment);
     if (!attachment.on_trial) session.end(SessionEnd::invalid_proof);
   } else if (error == ProtocolErrc::invalid_manifest) {
     session.end(SessionEnd::invalid_proof);
   } else if (error == ProtocolErrc::invalid_proof) {
+    // What else was under way when a conflict was asked about belongs to that question.
+    if (attachment.conflict_asked) return;
     if (!session.forgive_bad_block()) return session.end(SessionEnd::invalid_proof);
     ask_for_conflict(attachment);
   }
@@ -405,6 +412,7 @@ bool Replicator::ask_conflict(Attachment& attachment) {
     return false;
   ProofRequest parts;
   parts.upgrade = UpgradeRequest{{}, both};
+  attachment.conflict_asked = true;
   channel.ask(Purpose::conflict, local_.head.fork, parts, false, Packing::alone, node_.timers.now());
   attachment.session->expect_answer();
   attachment.session->flush();
@@ -441,6 +449,7 @@ void Replicator::conflict_checked(ConflictCheck& check) {
   }
   Attachment* attachment = find(check.item.attachment);
   if (!attachment) return;
+  attachment->conflict_asked = false;
   const auto& outcome = check.outcome;
   if (attachment->on_trial && !(outcome.has_value() && *outcome == Comparison::conflict))
     return attachment->session->end(SessionEnd::invalid_proof);
@@ -449,8 +458,7 @@ void Replicator::conflict_checked(ConflictCheck& check) {
 }
 
 void Replicator::work_failed(std::vector<Ingest::Item>& items) {
-  for (const Ingest::Item& item : items)
-    if (const auto& block = item.data.asked.parts.block) in_flight_.clear(block->index);
+  for (const Ingest::Item& item : items) arrived(item);
 }
 
 void Replicator::served(Reads& reads) {

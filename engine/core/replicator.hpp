@@ -105,6 +105,7 @@ class Replicator {
     bool compared = false;  // asked for its tree, to see that it is ours
     bool opened = false;
     Instant answered{};  // when its last answer came
+    bool conflict_asked = false;  // its tree is being compared with ours
     bool on_trial = false;  // its signature did not hold: only the proof of a second history excuses it
     bool slow = false;  // owed answers for too long; asked only for what nobody else has, one at a time
   };
@@ -117,6 +118,7 @@ class Replicator {
   void ask_upgrade(Attachment& attachment);
   void ask_reorg(Attachment& attachment);
   void continue_reorg();
+  void arrived(const Ingest::Item& item);
   void bad_data(Attachment& attachment, const Error& error);
   bool ask_for_conflict(Attachment& attachment);
   bool ask_conflict(Attachment& attachment);

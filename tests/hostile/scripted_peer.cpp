@@ -11,7 +11,7 @@ namespace sheaf::test {
 namespace {
 
 // Turns in a row without a byte after which the victim is taken to stand still.
-constexpr int patience = 50;
+constexpr int patience = 20;
 
 NoiseHandshake::Options noise_options(const KeyPair& keys) {
   NoiseHandshake::Options out;
