@@ -15,6 +15,7 @@
 #include "storage/change_hub.hpp"
 #include "storage/leveldb_env.hpp"
 #include "storage/leveldb_files.hpp"
+#include "storage/leveldb_log_tail.hpp"
 #include "storage/leveldb_seams.hpp"
 #include "storage/leveldb_status.hpp"
 #include "storage/space_gauge.hpp"
@@ -109,6 +110,10 @@ class LevelDbBackend final : public Backend {
     if (real_ && options_.create) ::mkdir(options_.folder.c_str(), 0700);
     if (tables_without_current(env_, options_.folder)) {
       note("the folder holds data but its CURRENT file is missing: " + options_.folder);
+      return StorageErrc::damaged;
+    }
+    if (altered_log_tail(env_, options_.folder)) {
+      note("a log ends in a record whose length was altered: " + options_.folder);
       return StorageErrc::damaged;
     }
     if (!options_.create && !env_.FileExists(options_.folder + "/CURRENT")) return StorageErrc::not_found;

@@ -218,6 +218,49 @@ TEST_CASE("a store whose CURRENT file is gone is damaged, and is not made new") 
 
 // Damage at the very end of a log or of the manifest is for LevelDB a write that was cut off: it is not seen,
 // and what stood there is missing. Nowhere else is anything missing, and nothing is ever given altered.
+TEST_CASE("a log's last record with an altered length is damage; one that was cut off is not") {
+  const ScratchFolder scratch;
+  const std::string folder = scratch / "store";
+  {
+    const auto store = leveldb_backend({.folder = folder});
+    REQUIRE(store->open());
+    for (int i = 0; i < 3; ++i)
+      REQUIRE(store->put(as_bytes(key_of(i)), as_bytes(value_of(i)), {}, Durable::no));
+  }
+  const std::string log = folder + "/000003.log";
+  std::string whole;
+  {
+    std::ifstream in(log, std::ios::binary);
+    whole.assign(std::istreambuf_iterator<char>(in), {});
+  }
+  REQUIRE(whole.size() % 3 == 0);
+  const std::size_t record = whole.size() / 3;
+  const auto write_log = [&](const std::string& bytes) { std::ofstream(log, std::ios::binary) << bytes; };
+
+  for (std::size_t at = 0; at < 3 * record; at += record) {
+    for (int bit = 3; bit < 8; ++bit) {
+      std::string altered = whole;
+      altered[at + 5] = static_cast<char>(altered[at + 5] ^ (1 << bit));
+      write_log(altered);
+      INFO("record at ", at, ", bit ", bit);
+      CHECK(leveldb_backend({.folder = folder})->open().error() == make_error_code(StorageErrc::damaged));
+    }
+  }
+  for (const std::size_t cut : {std::size_t{1}, record / 2, record - 1}) {
+    const ScratchFolder copy;
+    std::filesystem::copy(folder, copy / "cut");
+    std::ofstream(copy / "cut/000003.log", std::ios::binary) << whole.substr(0, whole.size() - cut);
+    const auto store = leveldb_backend({.folder = copy / "cut"});
+    INFO("cut by ", cut);
+    REQUIRE(store->open());
+    CHECK(sheaf::test::value_of(*store, key_of(1)) == value_of(1));
+  }
+  write_log(whole);
+  const auto store = leveldb_backend({.folder = folder});
+  REQUIRE(store->open());
+  CHECK(sheaf::test::value_of(*store, key_of(2)) == value_of(2));
+}
+
 TEST_CASE("flipped bytes in any file give an error or the truth, never something else") {
   FaultEnv env;
   {
