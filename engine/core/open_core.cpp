@@ -14,11 +14,6 @@ namespace {
 // to keep a batch in the milliseconds.
 constexpr std::size_t batch_items = 2048;
 
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-
 }  // namespace
 
 Result<OpenCore::Loaded> OpenCore::load(Backend& root, CoreTable& table, CoreRecord record,

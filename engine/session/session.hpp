@@ -84,7 +84,6 @@ class Session final : private PumpOwner, private SessionPort {
   std::size_t bad_blocks_ = 0;
   std::size_t invalid_requests_ = 0;
   std::size_t opening_ = 0;  // cores being opened for this session
-  bool told_secured_ = false;
   bool draining_ = false;
   bool drain_posted_ = false;
   bool watching_answers_ = false;

@@ -382,7 +382,7 @@ TEST_CASE("a Node peer that would take pushes gets answers, syncs and ranges, an
 
 TEST_CASE("12 (b): we download everything from a Node peer") {
   const Read got = read("download", false);
-  CHECK(in_order(got.said, {"sync 0/0 acks 0 can-upgrade", "request @0 upgrade 0+5 manifest",
+  CHECK(in_order(got.said, {"sync 0/0 acks 0 can-upgrade", "request @0 block 0+0 upgrade 0+5 manifest",
                             "sync 0/5 acks 5 manifest"}));
   CHECK(got.blocks.size() == 5);
 }

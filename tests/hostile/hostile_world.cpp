@@ -33,18 +33,18 @@ template Result<SessionSummary> HostileWorld::run(awaitable<Result<SessionSummar
 
 HostileWorld::HostileWorld(NodeOptions options) : honest_store_(memory_backend({.random = random_.get()})) {
   REQUIRE(honest_store_->open().has_value());
-  honest_ = std::move(*run(Node::open(*honest_store_, environment())));
+  honest_ = *run(Node::open(*honest_store_, environment()));
   if (!options.allow_peers.empty()) options.allow_peers.push_back(honest_->identity());
   auto opened = run(Node::open(folder_ / "victim", true, environment(), std::move(options)));
   REQUIRE(opened.has_value());
   victim_ = std::move(*opened);
   spawn(listen_to_events());
-  own_.emplace(std::move(*run(victim_->create_core("own"))));
+  own_.emplace(*run(victim_->create_core("own")));
   append_own(own_blocks);
-  followed_.emplace(std::move(*run(victim_->follow(writer.key))));
+  followed_.emplace(*run(victim_->follow(writer.key)));
   address_ = *run(victim_->listen(Address{.host = "127.0.0.1"}));
 
-  copy_.emplace(std::move(*run(honest_->follow(own_->key()))));
+  copy_.emplace(*run(honest_->follow(own_->key())));
   spawn(keep_connected());
   REQUIRE(until([&] { return honest_has(own_length_); }));
   memory_before_ = resident_bytes();
