@@ -44,8 +44,8 @@ class Pump {
   Pump(Machine& machine, ByteStream& stream, Timers& timers, PumpOwner& owner);
 
   // Until the machine has finished, the stream has ended, or we are cancelled. The machine hears of an ended
-  // or broken stream (stream_ended or stream_broke, then drain); what is outgoing then or after finishing still goes, within
-  // the limit. Cancelling drops it. The stream is closed in every case. Called once.
+  // or broken stream (stream_ended or stream_broke, then drain); what is outgoing then or after finishing
+  // still goes, within the limit. Cancelling drops it. The stream is closed in every case. Called once.
   boost::asio::awaitable<PumpEnding> run();
 
   // To be called after commands to the machine from outside drain(). Cheap; many calls in one turn of the

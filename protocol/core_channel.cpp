@@ -83,7 +83,7 @@ std::optional<SessionEnd> CoreChannel::receive(std::uint64_t type, Bytes body, c
       auto m = decode_data(body, limits_);
       if (decoded(m)) return on_data(std::move(*m), slab), std::nullopt;
       return m.error() == ProtocolErrc::malformed_proof ? SessionEnd::malformed_proof
-                                                         : SessionEnd::malformed_message;
+                                                        : SessionEnd::malformed_message;
     }
     case MessageType::no_data:
       if (const auto m = decode_no_data(body); decoded(m)) return on_no_data(*m), std::nullopt;
@@ -153,8 +153,8 @@ void CoreChannel::on_data(Data&& data, const Slab& slab) {
     // were signed.
     const auto& upgrade = data.proof.upgrade;
     const bool tree = data.request == 0 && data.fork == local_.head.fork && upgrade &&
-                      upgrade->start == Length{} && upgrade->length <= local_.head.length && !data.proof.block &&
-                      !data.proof.hash && !data.proof.seek;
+                      upgrade->start == Length{} && upgrade->length <= local_.head.length &&
+                      !data.proof.block && !data.proof.hash && !data.proof.seek;
     if (!tree || ++trees_shown_ > trees_shown_most) return;
     Asked shown{Purpose::conflict, data.fork, {}, {}};
     data_.push_back({0, std::move(shown), std::move(data), slab});
@@ -186,8 +186,8 @@ void CoreChannel::on_no_data(const NoData& message) {
   give_up(std::move(asked));
 }
 
-// What this peer did not give is not asked of it again until it says something new. What was asked of a fork that
-// it has left meanwhile says nothing about its blocks.
+// What this peer did not give is not asked of it again until it says something new. What was asked of a fork
+// that it has left meanwhile says nothing about its blocks.
 void CoreChannel::give_up(Asked asked) {
   const bool of_its_fork = asked.fork == remote_.fork;
   if (asked.parts.block && of_its_fork)
@@ -253,8 +253,8 @@ bool CoreChannel::take_remote_changed() { return std::exchange(remote_changed_, 
 bool CoreChannel::wants_input() const { return pending_.size() < limits_.requests_channel; }
 
 bool CoreChannel::can_ask_upgrade() const {
-  return open_ && !paused_ && !upgrade_refused_ && remote_.synced && remote_.uploading && remote_.can_upgrade &&
-         remote_.fork == local_.head.fork && remote_.length > local_.head.length &&
+  return open_ && !paused_ && !upgrade_refused_ && remote_.synced && remote_.uploading &&
+         remote_.can_upgrade && remote_.fork == local_.head.fork && remote_.length > local_.head.length &&
          remote_.acked == local_.head.length;
 }
 
@@ -337,8 +337,9 @@ SyncMessage CoreChannel::wanted_sync() const {
   sync.length = local_.head.length;
   const bool same_fork = remote_.synced && remote_.fork == local_.head.fork;
   sync.remote_length = same_fork ? remote_.length : Length{};
-  sync.can_upgrade = same_fork ? remote_.length < local_.head.length && local_.proves_upgrade_from(remote_.length)
-                               : !remote_.synced && local_.head.fork == Fork{};
+  sync.can_upgrade = same_fork
+                         ? remote_.length < local_.head.length && local_.proves_upgrade_from(remote_.length)
+                         : !remote_.synced && local_.head.fork == Fork{};
   // A core that compares its key with the signer's own has no manifest to show, and must not claim one.
   sync.has_manifest = local_.manifest.has_value() && !is_compat(*local_.manifest, local_.key);
   return sync;
@@ -383,7 +384,8 @@ void CoreChannel::show_tree(Bytes data_message) {
 }
 
 bool CoreChannel::wants(BlockRange blocks) const {
-  return std::ranges::any_of(remote_wants_, [&](const BlockRange& wanted) { return overlap(wanted, blocks); });
+  return std::ranges::any_of(remote_wants_,
+                             [&](const BlockRange& wanted) { return overlap(wanted, blocks); });
 }
 
 std::uint64_t CoreChannel::fresh_request_id() {
@@ -405,7 +407,8 @@ void CoreChannel::forget_asked(std::unordered_map<std::uint64_t, Asked>::iterato
 template <class Message>
 void CoreChannel::send(const Message& message, Packing packing) {
   mux_.send_with(
-      id_, static_cast<std::uint64_t>(type_of(message)), [&](Writer& body) { encode(body, message); }, packing);
+      id_, static_cast<std::uint64_t>(type_of(message)), [&](Writer& body) { encode(body, message); },
+      packing);
 }
 
 }  // namespace sheaf

@@ -124,8 +124,8 @@ class CoreChannel {
   // Wants to hear which blocks of the 2^21 around this one the peer has; said once for each such segment.
   void want(BlockIndex index);
 
-  // -- Answering, with an encoded `data` message or with none, what take_requests() of this channel gave, by its
-  // ticket. What the peer has cancelled or asked anew meanwhile is not sent.
+  // -- Answering, with an encoded `data` message or with none, what take_requests() of this channel gave, by
+  // its ticket. What the peer has cancelled or asked anew meanwhile is not sent.
   void answer(std::uint64_t ticket, Bytes data_message);
   void answer(std::uint64_t ticket, OutgoingFrame data_message);
   void refuse(std::uint64_t ticket, NoDataReason reason);

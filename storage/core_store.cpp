@@ -176,7 +176,8 @@ Result<void> CoreStore::commit(const CoreChange& change, Durable durable) {
     batch.put(keys::head(core_), head, state_traits());
   }
   if (batch.empty()) return {};
-  // What another store deletes afterwards has to stay gone, so the state that stops naming it is synced first.
+  // What another store deletes afterwards has to stay gone, so the state that stops naming it is synced
+  // first.
   if (sweeps && !one_backend()) durable = Durable::yes;
   if (auto written = state_.write(batch, durable); !written) return written;
 

@@ -87,7 +87,8 @@ void serve(Serve& item, Buffer& bodies, bool large, const LocalCore& local, cons
   if (answerable) {
     auto proof = produce(parts, local.head, prologue_length(local.manifest, local.key), tools.store);
     if (!proof) {
-      item.reply = proof.error() == ProtocolErrc::refused ? Serve::Reply::invalid : Serve::Reply::not_available;
+      item.reply =
+          proof.error() == ProtocolErrc::refused ? Serve::Reply::invalid : Serve::Reply::not_available;
       return;
     }
     data.proof = std::move(*proof);
@@ -157,7 +158,8 @@ Delta do_one(Ingest& ingest, const LocalCore& local, const CoreTools& tools) {
     if (ingest.items[i].data.data.fork != local.head.fork) verdicts[i] = ProtocolErrc::wrong_fork;
     ingest.items[i].verdict = verdicts[i];
     const auto& block = ingest.items[i].data.data.proof.block;
-    if (verdicts[i] && block && !local.have.test(block->index)) blocks.push_back({block->index, block->value});
+    if (verdicts[i] && block && !local.have.test(block->index))
+      blocks.push_back({block->index, block->value});
   }
   Verified learned = verifier.take();
   if (blocks.empty() && learned.nodes.empty() && !learned.head && !learned.manifest) return delta;
@@ -211,8 +213,8 @@ Delta do_one(ReorgStep& step, const LocalCore& local, const CoreTools& tools) {
     std::optional<Manifest> sent;
     if (!data.manifest.empty())
       if (auto manifest = decode_manifest(data.manifest, tools.limits)) sent = std::move(*manifest);
-    auto begun = Reorg::begin(data.proof, sent ? &*sent : nullptr, data.fork, local.head, local.manifest, local.key,
-                              tools.store, tools.limits);
+    auto begun = Reorg::begin(data.proof, sent ? &*sent : nullptr, data.fork, local.head, local.manifest,
+                              local.key, tools.store, tools.limits);
     if (!begun) {
       step.item.verdict = begun.error();
       return {};
@@ -236,8 +238,9 @@ Delta do_one(ReorgStep& step, const LocalCore& local, const CoreTools& tools) {
 
 Delta do_one(ConflictCheck& check, const LocalCore& local, const CoreTools& tools) {
   const auto& upgrade = check.item.data.data.proof.upgrade;
-  check.outcome = upgrade ? compare(*upgrade, local.head, local.manifest, local.key, tools.store, tools.limits)
-                          : Result<Comparison>(Comparison::invalid);
+  check.outcome = upgrade
+                      ? compare(*upgrade, local.head, local.manifest, local.key, tools.store, tools.limits)
+                      : Result<Comparison>(Comparison::invalid);
   if (!check.outcome || *check.outcome != Comparison::conflict) return {};
   Data theirs{0, local.head.fork, {}, {}};
   theirs.proof.upgrade = *upgrade;

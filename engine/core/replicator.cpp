@@ -76,7 +76,8 @@ void Replicator::process(CoreChannel& channel) {
   bool look = false;
   for (const Asked& asked : channel.take_unanswered()) {
     if (asked.parts.block) in_flight_.clear(asked.parts.block->index);
-    if (upgrading_ == attachment->id && asked.parts.upgrade && asked.purpose == Purpose::blocks) upgrading_.reset();
+    if (upgrading_ == attachment->id && asked.parts.upgrade && asked.purpose == Purpose::blocks)
+      upgrading_.reset();
     if (asked.purpose == Purpose::conflict && attachment->on_trial)
       return attachment->session->end(SessionEnd::invalid_proof);
     if (asked.purpose == Purpose::reorg && reorg_asked_ == attachment->id) {
@@ -125,8 +126,7 @@ void Replicator::take_requests(Attachment& attachment) {
   const std::uint64_t fits = serve_bytes / std::max<std::uint64_t>(average_block(local_.head), 1);
   const auto most = static_cast<std::size_t>(std::clamp<std::uint64_t>(fits, 4, serve_most));
   std::vector<Serve> items;
-  for (IncomingRequest& request : attachment.channel->take_requests(most))
-    {
+  for (IncomingRequest& request : attachment.channel->take_requests(most)) {
     Serve item;
     item.attachment = attachment.id;
     item.request = std::move(request);
@@ -192,7 +192,8 @@ bool Replicator::ask_elsewhere(CoreChannel& channel, Instant before) {
     upgrading_.reset();
     taken_back = true;
   }
-  if (reorg_owed && reorg_fork_ && reorg_asked_ == owing->id) {  // a fork that is not shown must not hold up the one we are on
+  if (reorg_owed && reorg_fork_ &&
+      reorg_asked_ == owing->id) {  // a fork that is not shown must not hold up the one we are on
     reorg_.reset();
     reorg_fork_.reset();
     reorg_asked_.reset();
@@ -232,13 +233,14 @@ void Replicator::schedule() {
 }
 
 // Of the peers that answer, or of the slow ones.
-void Replicator::ask_blocks(const std::vector<BlockRange>& wanted, bool slow, std::set<SessionPort*>& spoken) {
+void Replicator::ask_blocks(const std::vector<BlockRange>& wanted, bool slow,
+                            std::set<SessionPort*>& spoken) {
   std::vector<Attachment*> asked;
   std::vector<PlanPeer> peers;
   for (auto& [id, attachment] : attachments_) {
     if (attachment.slow != slow) continue;
-    const std::size_t free = slow ? std::size_t{attachment.channel->in_flight() == 0 && room(attachment) > 0}
-                                  : room(attachment);
+    const std::size_t free =
+        slow ? std::size_t{attachment.channel->in_flight() == 0 && room(attachment) > 0} : room(attachment);
     if (free == 0) continue;
     asked.push_back(&attachment);
     peers.push_back({&attachment.channel->remote_has(), free});
@@ -349,18 +351,21 @@ bool Replicator::ask_seek(ByteCount bytes, ByteCount padding, BlockRange under) 
     ProofRequest parts;
     parts.hash = HashRequest{{2 * block->value}, missing_nodes(*block, local_.head.length, local_.have)};
     parts.seek = SeekRequest{bytes, padding};
-    attachment.channel->ask(Purpose::seek, local_.head.fork, parts, false, Packing::alone, node_.timers.now());
+    attachment.channel->ask(Purpose::seek, local_.head.fork, parts, false, Packing::alone,
+                            node_.timers.now());
     attachment.session->flush();
     return true;
   }
   return false;
 }
 
-// What was asked may be asked again: it is stored, or it did not hold. Not before, or it would be fetched twice.
+// What was asked may be asked again: it is stored, or it did not hold. Not before, or it would be fetched
+// twice.
 void Replicator::arrived(const Ingest::Item& item) {
   const Asked& asked = item.data.asked;
   if (asked.parts.block) in_flight_.clear(asked.parts.block->index);
-  if (asked.parts.upgrade && asked.purpose == Purpose::blocks && upgrading_ == item.attachment) upgrading_.reset();
+  if (asked.parts.upgrade && asked.purpose == Purpose::blocks && upgrading_ == item.attachment)
+    upgrading_.reset();
 }
 
 void Replicator::ingested(std::vector<Ingest::Item>& items) {
@@ -385,7 +390,8 @@ void Replicator::bad_data(Attachment& attachment, const Error& error) {
   } else if (error == ProtocolErrc::malformed || error == ProtocolErrc::malformed_proof) {
     session.end(SessionEnd::malformed_proof);
   } else if (error == ProtocolErrc::invalid_signature) {
-    // Not ours to forgive, unless it is the writer who signed two histories: then this peer can show the other.
+    // Not ours to forgive, unless it is the writer who signed two histories: then this peer can show the
+    // other.
     attachment.on_trial = attachment.conflict_asked || ask_for_conflict(attachment);
     if (!attachment.on_trial) session.end(SessionEnd::invalid_proof);
   } else if (error == ProtocolErrc::invalid_manifest) {
@@ -398,8 +404,8 @@ void Replicator::bad_data(Attachment& attachment, const Error& error) {
   }
 }
 
-// The same fork with another tree behind it would be a conflict: lets the peer show its own. Until then it is not
-// asked for anything else. False if there is nothing to compare.
+// The same fork with another tree behind it would be a conflict: lets the peer show its own. Until then it is
+// not asked for anything else. False if there is nothing to compare.
 bool Replicator::ask_for_conflict(Attachment& attachment) {
   attachment.channel->pause();
   return ask_conflict(attachment);
@@ -419,8 +425,8 @@ bool Replicator::ask_conflict(Attachment& attachment) {
   return true;
 }
 
-// A peer that comes with blocks, and no more than we have, sends nothing that would not fit. A writer asks it once,
-// since somebody else may write with its key: a copied folder, or a thief.
+// A peer that comes with blocks, and no more than we have, sends nothing that would not fit. A writer asks it
+// once, since somebody else may write with its key: a copied folder, or a thief.
 void Replicator::compare_with(Attachment& attachment) {
   const RemoteState& remote = attachment.channel->remote();
   if (attachment.compared || !remote.synced) return;
@@ -475,15 +481,17 @@ void Replicator::served(Reads& reads) {
         if (item.frame)
           channel.answer(ticket, std::move(*item.frame));
         else
-          channel.answer(ticket, Bytes(reads.bodies).subspan(item.body_begin, item.body_end - item.body_begin));
+          channel.answer(ticket,
+                         Bytes(reads.bodies).subspan(item.body_begin, item.body_end - item.body_begin));
         break;
       case Serve::Reply::not_available: channel.refuse(ticket, NoDataReason::not_available); break;
-      // Without a reason, for once: our sync with the new fork went before it, so the peer does not ask again;
-      // and a Node peer counts the reasons, and after 32 asks us nothing any more.
+      // Without a reason, for once: our sync with the new fork went before it, so the peer does not ask
+      // again; and a Node peer counts the reasons, and after 32 asks us nothing any more.
       case Serve::Reply::old_fork: channel.refuse(ticket, NoDataReason::none); break;
       case Serve::Reply::invalid:
         channel.refuse(ticket, NoDataReason::invalid_request);
-        if (!attachment->session->forgive_invalid_request()) attachment->session->end(SessionEnd::invalid_request);
+        if (!attachment->session->forgive_invalid_request())
+          attachment->session->end(SessionEnd::invalid_request);
         break;
     }
   }
@@ -497,7 +505,8 @@ void Replicator::announce(const Delta& delta) {
   for (auto& [id, attachment] : attachments_) {
     CoreChannel& channel = *attachment.channel;
     if (!channel.is_open()) continue;
-    if (delta.truncated) channel.blocks_dropped({BlockIndex{delta.truncated->value}, BlockIndex{delta.truncated_end.value}});
+    if (delta.truncated)
+      channel.blocks_dropped({BlockIndex{delta.truncated->value}, BlockIndex{delta.truncated_end.value}});
     for (const BlockRange& range : delta.cleared) channel.blocks_dropped(range);
     channel.local_changed();
     for (const BlockRange& range : delta.stored) channel.blocks_stored(range);
@@ -506,8 +515,8 @@ void Replicator::announce(const Delta& delta) {
 }
 
 std::size_t Replicator::open_channels() const {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      attachments_, [](const auto& entry) { return entry.second.channel->is_open(); }));
+  return static_cast<std::size_t>(
+      std::ranges::count_if(attachments_, [](const auto& entry) { return entry.second.channel->is_open(); }));
 }
 
 bool Replicator::settled() const {

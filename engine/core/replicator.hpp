@@ -66,8 +66,8 @@ class Replicator {
   void process(CoreChannel& channel);
   // The session has room again for what the channel's peer asked.
   void serve_more(CoreChannel& channel);
-  // Takes back from this channel what it has owed since `before` and another peer can give, and asks it little
-  // until it answers again. True if something is to be asked anew: schedule().
+  // Takes back from this channel what it has owed since `before` and another peer can give, and asks it
+  // little until it answers again. True if something is to be asked anew: schedule().
   bool ask_elsewhere(CoreChannel& channel, Instant before);
   // Looks for what to ask, of everyone.
   void schedule();
@@ -104,9 +104,9 @@ class Replicator {
     std::size_t missing_nodes = 0;
     bool compared = false;  // asked for its tree, to see that it is ours
     bool opened = false;
-    Instant answered{};  // when its last answer came
+    Instant answered{};           // when its last answer came
     bool conflict_asked = false;  // its tree is being compared with ours
-    bool on_trial = false;  // its signature did not hold: only the proof of a second history excuses it
+    bool on_trial = false;        // its signature did not hold: only the proof of a second history excuses it
     bool slow = false;  // owed answers for too long; asked only for what nobody else has, one at a time
   };
 

@@ -1,6 +1,7 @@
 #include "engine/node/node_impl.hpp"
 
 #include <algorithm>
+
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -113,8 +114,8 @@ void Node::Impl::memory_came_back() {
   for (Session* session : sessions) session->wake();
 }
 
-// L3: the process's budget for frames is spent and somebody waits: the slowest large frame is given up. Not at
-// once, because whoever found out may be in the middle of its own work.
+// L3: the process's budget for frames is spent and somebody waits: the slowest large frame is given up. Not
+// at once, because whoever found out may be in the middle of its own work.
 void Node::Impl::memory_spent() {
   boost::asio::post(strand, [weak = std::weak_ptr<Impl*>(alive)] {
     const auto node = weak.lock();
@@ -165,7 +166,8 @@ boost::asio::awaitable<void> Node::Impl::accept_loop(Listener& listener) {
 }
 
 boost::asio::awaitable<Result<void>> Node::Impl::stop_listening(Address address) {
-  const auto found = std::ranges::find(listeners, address, [](const auto& listener) { return listener->local(); });
+  const auto found =
+      std::ranges::find(listeners, address, [](const auto& listener) { return listener->local(); });
   if (found == listeners.end()) co_return EngineErrc::not_found;
   (*found)->close();
   co_return Result<void>{};

@@ -38,10 +38,11 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   boost::asio::awaitable<Result<SessionSummary>> replicate(std::unique_ptr<ByteStream> stream, bool initiator,
                                                            Until until);
   boost::asio::awaitable<Result<SessionSummary>> run_link(Address address, Until until);
-  boost::asio::awaitable<Result<SessionSummary>> run_session(std::unique_ptr<ByteStream> stream, bool initiator,
-                                                             Until until);
+  boost::asio::awaitable<Result<SessionSummary>> run_session(std::unique_ptr<ByteStream> stream,
+                                                             bool initiator, Until until);
   // Runs what a caller awaits so that close() ends and joins it like our own.
-  boost::asio::awaitable<Result<SessionSummary>> as_guest(boost::asio::awaitable<Result<SessionSummary>> work);
+  boost::asio::awaitable<Result<SessionSummary>> as_guest(
+      boost::asio::awaitable<Result<SessionSummary>> work);
   boost::asio::awaitable<Result<OpenCore*>> create_core(std::string name);
   boost::asio::awaitable<Result<OpenCore*>> follow(CoreKey key, FollowOptions follow);
   boost::asio::awaitable<Result<void>> forget(CoreKey key, bool own_too);

@@ -112,8 +112,8 @@ void Session::expect_answer() {
   tasks_.spawn(watch_answers());
 }
 
-// One sleeper a session, and only while something is asked: whoever claims blocks and does not send them must not
-// hold them back from us.
+// One sleeper a session, and only while something is asked: whoever claims blocks and does not send them must
+// not hold them back from us.
 boost::asio::awaitable<void> Session::watch_answers() {
   Instant look = node_.timers.now() + answer_limit;
   while (co_await node_.timers.sleep_until(look)) {
@@ -132,7 +132,8 @@ boost::asio::awaitable<void> Session::watch_answers() {
     std::vector<OpenCore*> overdue;
     for (auto& [channel, core] : owing) {
       if (machine_.finished()) co_return;
-      if (core->replicator().ask_elsewhere(*channel, Instant{now.since_origin - answer_limit})) overdue.push_back(core);
+      if (core->replicator().ask_elsewhere(*channel, Instant{now.since_origin - answer_limit}))
+        overdue.push_back(core);
     }
     for (OpenCore* core : overdue) core->replicator().schedule();
     flush();
