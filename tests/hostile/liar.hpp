@@ -12,8 +12,8 @@ class Liar {
   // Changes an answer on its way out; what it refers to has to live until it was sent.
   using Lie = std::function<void(const Request&, Data&)>;
 
-  Liar(HostileWorld& world, LogWriter& log) : world_(world), log_(log), peer_(world) { begin(); }
-  Liar(HostileWorld& world, LogWriter& log, KeyPair keys) : world_(world), log_(log), peer_(world, keys) {
+  Liar(HostileWorld& world, LogWriter& log) : log_(log), peer_(world) { begin(); }
+  Liar(HostileWorld& world, LogWriter& log, KeyPair keys) : log_(log), peer_(world, keys) {
     begin();
   }
 
@@ -73,7 +73,6 @@ class Liar {
     channel_ = peer_.open_core(log_.key);
   }
 
-  HostileWorld& world_;
   LogWriter& log_;
   ScriptedPeer peer_;
   std::uint64_t channel_ = 0;

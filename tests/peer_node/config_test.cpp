@@ -117,7 +117,8 @@ TEST_CASE("what is wrong is named with file, line and key") {
   };
   for (const auto& [text, wanted] : cases) {
     const std::string got = complaint(text);
-    CAPTURE(text);
+    const std::string given(text);
+    CAPTURE(given);
     CAPTURE(got);
     CHECK(got.find(wanted) != std::string::npos);
     CHECK(got.find("sheaf.toml:") == 0);

@@ -46,7 +46,8 @@ TEST_CASE("each kind of failure has the exit code of the manual") {
       {Error{EADDRINUSE, boost::system::system_category()}, 1},
   };
   for (const auto& [error, code] : cases) {
-    CAPTURE(error.message());
+    const std::string message = error.message();
+    CAPTURE(message);
     CHECK(exit_code_of(error) == code);
   }
 }
