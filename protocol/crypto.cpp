@@ -22,7 +22,9 @@ const bool sodium_ready = [] {
 
 class SystemRandom final : public RandomSource {
  public:
-  void fill(MutableBytes out) override { randombytes_buf(out.data(), out.size()); }
+  void fill(MutableBytes out) override {
+    if (!out.empty()) randombytes_buf(out.data(), out.size());
+  }
 };
 
 class SeededRandom final : public RandomSource {
@@ -31,6 +33,7 @@ class SeededRandom final : public RandomSource {
     for (std::size_t i = 0; i < 8; ++i) key_[i] = static_cast<std::byte>(seed >> (8 * i));
   }
   void fill(MutableBytes out) override {
+    if (out.empty()) return;
     std::array<unsigned char, 12> nonce{};
     for (std::size_t i = 0; i < 8; ++i) nonce[i] = static_cast<unsigned char>(turn_ >> (8 * i));
     ++turn_;
@@ -173,7 +176,8 @@ void stream_xor(MutableBytes data, Bytes nonce, Bytes key) {
 }
 
 bool equal_in_constant_time(Bytes a, Bytes b) {
-  return a.size() == b.size() && sodium_memcmp(a.data(), b.data(), a.size()) == 0;
+  if (a.size() != b.size()) return false;
+  return a.empty() || sodium_memcmp(a.data(), b.data(), a.size()) == 0;  // an empty view may point nowhere
 }
 
 struct Push::State {
