@@ -101,10 +101,14 @@ bool crash_once(const CoreScript& script, bool apart, Durable durable, Unsynced 
   return reached;
 }
 
-void crash_everywhere(const CoreScript& script, std::uint64_t stride) {
+// `large`: the script deletes more than one write takes. Two stores that lose unsynced writes on their own
+// may then disagree in ways that no state of the script shows; docs/storage.md says so, and a node keeps both
+// in one.
+void crash_everywhere(const CoreScript& script, std::uint64_t stride, bool large = false) {
   for (const bool apart : {false, true})
     for (const Durable durable : {Durable::yes, Durable::no})
       for (const Unsynced unsynced : {Unsynced::kept, Unsynced::dropped, Unsynced::torn}) {
+        if (large && apart && durable == Durable::no && unsynced != Unsynced::kept) continue;
         INFO("apart ", apart, ", durable ", durable == Durable::yes, ", unsynced ",
              static_cast<int>(unsynced));
         for (std::uint64_t at = 0; crash_once(script, apart, durable, unsynced, at); at += stride) {
@@ -131,7 +135,7 @@ TEST_CASE("a crash while thousands of blocks are deleted is made good when the c
   CoreScript script;
   script.append(2100);
   script.reorganise(10, 30, 1);
-  crash_everywhere(script, 101);
+  crash_everywhere(script, 101, true);
 }
 
 }  // namespace sheaf::test
