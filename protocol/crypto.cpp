@@ -172,6 +172,7 @@ Result<Buffer> open(const CipherKey& key, std::uint64_t counter, Bytes associate
 void stream_xor(MutableBytes data, Bytes nonce, Bytes key) {
   invariant(nonce.size() == crypto_stream_NONCEBYTES && key.size() == crypto_stream_KEYBYTES,
             "XSalsa20 takes a nonce of 24 and a key of 32 bytes");
+  if (data.empty()) return;
   crypto_stream_xor(raw(data), raw(data), data.size(), raw(nonce), raw(key));
 }
 
