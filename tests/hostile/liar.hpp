@@ -13,9 +13,7 @@ class Liar {
   using Lie = std::function<void(const Request&, Data&)>;
 
   Liar(HostileWorld& world, LogWriter& log) : log_(log), peer_(world) { begin(); }
-  Liar(HostileWorld& world, LogWriter& log, KeyPair keys) : log_(log), peer_(world, keys) {
-    begin();
-  }
+  Liar(HostileWorld& world, LogWriter& log, KeyPair keys) : log_(log), peer_(world, keys) { begin(); }
 
   ScriptedPeer& peer() { return peer_; }
   std::uint64_t channel() const { return channel_; }
