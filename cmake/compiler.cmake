@@ -1,7 +1,16 @@
 # How everything of ours is compiled; never exported to those who link us.
 find_program(ccache_program ccache)
 if(ccache_program AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${ccache_program})
+  # What a precompiled header defines and its time stamp do not keep an object from being found, and paths below
+  # the source folder are taken relative to it, so that two checkouts share what they compile alike.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros
+      CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${ccache_program})
+  # Lets ccache see which precompiled header an object was made with.
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    add_compile_options("SHELL:-Xclang -fno-pch-timestamp")
+  else()
+    add_compile_options(-fpch-preprocess)
+  endif()
 endif()
 
 # What costs time when it runs is in libraries; -O3 would cost compile time only.
