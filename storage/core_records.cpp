@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::uint8_t head_version = 1;
 constexpr std::uint8_t sweep_version = 1;
+constexpr std::uint8_t conflict_version = 1;
 
 template <class Value>
 void write_list(Writer& out, const std::vector<Value>& values) {
@@ -103,6 +104,24 @@ Result<Sweep> decode_sweep(Bytes bytes) {
   sweep.kept_nodes = read_list<TreeIndex>(in);
   if (!in.ok() || !in.at_end()) return StorageErrc::damaged;
   return sweep;
+}
+
+Buffer encode_conflict(const std::vector<Buffer>& trees) {
+  Buffer bytes;
+  Writer out(bytes);
+  out.u8(conflict_version);
+  out.uint(trees.size());
+  for (const Buffer& tree : trees) out.buffer(tree);
+  return bytes;
+}
+
+Result<std::vector<Buffer>> decode_conflict(Bytes bytes) {
+  Reader in(bytes);
+  if (in.u8() != conflict_version) return StorageErrc::damaged;
+  std::vector<Buffer> trees(in.count());
+  for (Buffer& tree : trees) tree = to_buffer(in.buffer());
+  if (!in.ok() || !in.at_end() || trees.empty()) return StorageErrc::damaged;
+  return trees;
 }
 
 }  // namespace sheaf::records

@@ -32,4 +32,9 @@ struct Sweep {
 Buffer encode_sweep(const Sweep& sweep);
 Result<Sweep> decode_sweep(Bytes bytes);  // damaged
 
+// Both signed trees of a writer that signed two for one fork and length, each as a peer is shown it. They
+// were verified before; what they say is not looked at here.
+Buffer encode_conflict(const std::vector<Buffer>& trees);
+Result<std::vector<Buffer>> decode_conflict(Bytes bytes);  // damaged
+
 }  // namespace sheaf::records

@@ -137,6 +137,20 @@ Result<std::vector<BitfieldPage>> CoreStore::bitfield() {
   }
 }
 
+Result<void> CoreStore::keep_conflict(const std::vector<Buffer>& trees) {
+  invariant(!trees.empty(), "a conflict has trees to show");
+  return state_.put(keys::conflict(core_), records::encode_conflict(trees), state_traits(), Durable::yes);
+}
+
+Result<std::optional<std::vector<Buffer>>> CoreStore::conflict() {
+  auto bytes = read(state_, keys::conflict(core_));
+  if (!bytes) return bytes.error();
+  if (!*bytes) return std::optional<std::vector<Buffer>>();
+  auto trees = records::decode_conflict(**bytes);
+  if (!trees) return trees.error();
+  return std::optional(std::move(*trees));
+}
+
 Result<void> CoreStore::commit(const CoreChange& change, Durable durable) {
   if (sweep_left_)
     if (auto swept = finish_sweep(); !swept) return swept;

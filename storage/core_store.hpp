@@ -76,6 +76,12 @@ class CoreStore final : public NodeReader {
   // Every page that has a bit set, in order.
   Result<std::vector<BitfieldPage>> bitfield();
 
+  // Keeps, synced, that the core's writer signed two histories; both as peers are shown them. Stays until the
+  // core is forgotten. Requires: trees is not empty.
+  Result<void> keep_conflict(const std::vector<Buffer>& trees);
+  // What keep_conflict() was given last; nothing where it never was.
+  Result<std::optional<std::vector<Buffer>>> conflict();
+
   // Makes the change whole or not at all; two exceptions keep a large one bounded. New nodes and blocks of a
   // change without deletions may be there without the head that makes them part of the core. And old blocks
   // and nodes past a truncation, or cleared, are deleted after the rest was done: when that is cut off, the

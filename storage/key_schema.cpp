@@ -17,7 +17,7 @@ constexpr std::uint8_t core_state = 0x10;
 constexpr std::uint8_t block_values = 0x20;
 
 // Kinds of a core's state. Frozen as well.
-enum class State : std::uint8_t { manifest, head, held, sweep, page, node, after_all };
+enum class State : std::uint8_t { manifest, head, held, sweep, page, node, conflict };
 
 Key state(CoreId core, State kind) {
   return Key().u8(core_state).u32(core.value).u8(static_cast<std::uint8_t>(kind));
@@ -76,6 +76,7 @@ Key held(CoreId core) { return state(core, State::held); }
 Key sweep(CoreId core) { return state(core, State::sweep); }
 Key page(CoreId core, std::uint64_t page) { return state(core, State::page).u64(page); }
 Key node(CoreId core, TreeIndex index) { return state(core, State::node).u64(index.value); }
+Key conflict(CoreId core) { return state(core, State::conflict); }
 Key block(CoreId core, BlockIndex index) { return blocks_of(core).u64(index.value); }
 
 Span all_records() { return {Key().u8(core_records), Key().u8(core_records + 1)}; }
@@ -86,7 +87,7 @@ Span all_state(CoreId core) { return {Key().u8(core_state).u32(core.value), afte
 
 Span pages_from(CoreId core, std::uint64_t first) { return {page(core, first), state(core, State::node)}; }
 
-Span nodes_from(CoreId core, TreeIndex first) { return {node(core, first), state(core, State::after_all)}; }
+Span nodes_from(CoreId core, TreeIndex first) { return {node(core, first), conflict(core)}; }
 
 Span blocks(CoreId core, BlockIndex begin, BlockIndex end) { return {block(core, begin), block(core, end)}; }
 

@@ -12,7 +12,11 @@
 //   10 ‖ core id ‖ 02              how many blocks are held (u64)
 //   10 ‖ core id ‖ 03              deletions that a large change still has to make (core_records.cpp)
 //   10 ‖ core id ‖ 04 ‖ page       bitfield page: bit n of page p is block 4096 p + n, zeros at the end cut
-//   off 10 ‖ core id ‖ 05 ‖ index      tree node: size (u64), hash 20 ‖ core id ‖ index           block
+//                                  off
+//   10 ‖ core id ‖ 05 ‖ index      tree node: size (u64), hash
+//   10 ‖ core id ‖ 06              that its writer signed two histories: both, as peers are shown them
+//                                  (core_records.cpp)
+//   20 ‖ core id ‖ index           block
 //
 // Core ids have 4 bytes, pages and indexes 8. Nothing here is ever given another meaning: a new layout takes
 // new numbers and a higher format version.
@@ -64,6 +68,7 @@ Key held(CoreId core);
 Key sweep(CoreId core);
 Key page(CoreId core, std::uint64_t page);
 Key node(CoreId core, TreeIndex index);
+Key conflict(CoreId core);
 Key block(CoreId core, BlockIndex index);
 
 Span all_records();

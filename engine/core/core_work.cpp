@@ -242,6 +242,8 @@ Delta do_one(ConflictCheck& check, const LocalCore& local, const CoreTools& tool
                       ? compare(*upgrade, local.head, local.manifest, local.key, tools.store, tools.limits)
                       : Result<Comparison>(Comparison::invalid);
   if (!check.outcome || *check.outcome != Comparison::conflict) return {};
+  if (local.frozen)  // known, and shown to all: two that were shown it do not go on telling each other
+    if (const auto known = tools.store.conflict(); known && *known) return {};
   Data theirs{0, local.head.fork, {}, {}};
   theirs.proof.upgrade = *upgrade;
   encode_into(check.trees.emplace_back(), theirs);
@@ -249,7 +251,10 @@ Delta do_one(ConflictCheck& check, const LocalCore& local, const CoreTools& tool
   own.upgrade = UpgradeRequest{{}, upgrade->length};
   if (auto proof = produce(own, local.head, prologue_length(local.manifest, local.key), tools.store))
     encode_into(check.trees.emplace_back(), Data{0, local.head.fork, std::move(*proof), {}});
-  return {};
+  // Before anybody is told: a core that was frozen stays so, and can show why, whatever happens to us.
+  Delta delta;
+  if (auto kept = tools.store.keep_conflict(check.trees); !kept) delta.error = kept.error();
+  return delta;
 }
 
 // Signs `head` for the core's own manifest.

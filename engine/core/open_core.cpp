@@ -23,6 +23,12 @@ Result<OpenCore::Loaded> OpenCore::load(Backend& root, CoreTable& table, CoreRec
   auto contents = out.store->open();
   if (!contents) return contents.error();
   out.local.key = record.key;
+  auto conflict = out.store->conflict();
+  if (!conflict) return conflict.error();
+  if (*conflict) {
+    out.conflict = std::move(**conflict);
+    record.frozen = true;  // also when we were stopped before the record said so
+  }
   out.local.frozen = record.frozen;
   if (contents->head) out.local.head = std::move(*contents->head);
   if (contents->manifest) {
@@ -57,6 +63,7 @@ OpenCore::OpenCore(NodeContext& node, Loaded loaded)
       uncertain_(loaded.uncertain),
       replicator_(node, local_, *this) {
   set_record(std::move(loaded.record));
+  replicator_.knows_conflict(std::move(loaded.conflict));
 }
 
 void OpenCore::set_record(CoreRecord record) {

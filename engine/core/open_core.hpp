@@ -25,7 +25,8 @@ class OpenCore final : private ReplicatorOwner {
     CoreRecord record;
     std::unique_ptr<CoreStore> store;
     LocalCore local;
-    bool uncertain = false;  // ours, and the machine stopped uncleanly since the last sync
+    std::vector<Buffer> conflict;  // both signed trees, if its writer signed two
+    bool uncertain = false;        // ours, and the machine stopped uncleanly since the last sync
   };
   // Blocks: reads the core's state from the store. For a new core the record tells all there is.
   static Result<Loaded> load(Backend& root, CoreTable& table, CoreRecord record,

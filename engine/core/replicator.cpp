@@ -425,13 +425,14 @@ bool Replicator::ask_conflict(Attachment& attachment) {
   return true;
 }
 
-// A peer that comes with blocks, and no more than we have, sends nothing that would not fit. A writer asks it
-// once, since somebody else may write with its key: a copied folder, or a thief.
+// A peer that has blocks, and no more than we have, sends nothing that would not fit. A writer asks it for
+// its tree when it did not learn its length from us, since somebody else may write with our key: a copied
+// folder, or a thief.
 void Replicator::compare_with(Attachment& attachment) {
   const RemoteState& remote = attachment.channel->remote();
-  if (attachment.compared || !remote.synced) return;
-  attachment.compared = true;
-  if (owner_.is_own() && remote.length <= local_.head.length) ask_conflict(attachment);
+  if (!owner_.is_own() || !remote.synced || attachment.conflict_asked) return;
+  if (remote.length <= attachment.compared || remote.length > local_.head.length) return;
+  if (ask_conflict(attachment)) attachment.compared = remote.length;
 }
 
 // Whoever says a length has heard of no longer history once we have come up with it.
@@ -461,6 +462,7 @@ void Replicator::conflict_checked(ConflictCheck& check) {
     return attachment->session->end(SessionEnd::invalid_proof);
   attachment->on_trial = false;
   if (outcome.has_value() && *outcome == Comparison::equal) attachment->channel->resume();
+  compare_with(*attachment);  // it may have grown meanwhile
 }
 
 void Replicator::work_failed(std::vector<Ingest::Item>& items) {
@@ -478,6 +480,7 @@ void Replicator::served(Reads& reads) {
     switch (item.reply) {
       case Serve::Reply::data:
         if (item.request.parts.block && channel.still_wanted(ticket)) attachment->session->count_sent(1);
+        if (item.request.parts.upgrade) attachment->compared = local_.head.length;
         if (item.frame)
           channel.answer(ticket, std::move(*item.frame));
         else
@@ -504,6 +507,7 @@ void Replicator::announce(const Delta& delta) {
   if (delta.truncated) in_flight_.clear({BlockIndex{delta.truncated->value}, in_flight_.end()});
   for (auto& [id, attachment] : attachments_) {
     CoreChannel& channel = *attachment.channel;
+    if (delta.truncated) attachment.compared = {};
     if (!channel.is_open()) continue;
     if (delta.truncated)
       channel.blocks_dropped({BlockIndex{delta.truncated->value}, BlockIndex{delta.truncated_end.value}});

@@ -57,6 +57,8 @@ class ReplicatorOwner {
 class Replicator {
  public:
   Replicator(NodeContext& node, const LocalCore& local, ReplicatorOwner& owner);
+  // The two trees of a core that was frozen before, for whoever opens it from now on; empty: none.
+  void knows_conflict(std::vector<Buffer> trees) { conflict_ = std::move(trees); }
 
   // A channel was opened on a session, by us; it is used once opened() says so. Both outlive detach().
   void attach(CoreChannel& channel, SessionPort& session);
@@ -102,7 +104,7 @@ class Replicator {
     std::size_t window = 64;    // requests in flight at most
     std::size_t delivered = 0;  // answers since the window grew last
     std::size_t missing_nodes = 0;
-    bool compared = false;  // asked for its tree, to see that it is ours
+    Length compared{};  // of an own core: up to here its tree is known to be ours, or was asked for
     bool opened = false;
     Instant answered{};           // when its last answer came
     bool conflict_asked = false;  // its tree is being compared with ours

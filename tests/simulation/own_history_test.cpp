@@ -57,6 +57,62 @@ TEST_CASE("two histories under one key: whoever has seen both is frozen, and so 
   }
 }
 
+TEST_CASE(
+    "who was frozen and restarted still shows why: another that has seen one history learns of the second") {
+  World world;
+  Node& one = world.add();
+  Core log = create(world, one);
+  append(world, log, 0, 3);
+  Node& two = world.add_copy(one);
+  Core twin = core_of(world, two, log.key());
+  append(world, log, 100, 2);
+  append(world, twin, 200, 2);
+  // Two that have only ever met one of the writers, or are a copy of it, and one that meets both.
+  Node& fifth = world.add_copy(two);
+  Core own = core_of(world, fifth, log.key());
+  Node& fourth = world.add();
+  Core late = follow(world, fourth, log.key());
+  auto& first_meeting = world.join(fourth, one, Until::complete);
+  REQUIRE(world.until([&] { return first_meeting.a_ended.has_value(); }));
+  REQUIRE(caught_up(info(world, late), info(world, log)));
+  Node& third = world.add();
+  Core copy = follow(world, third, log.key());
+  world.link(third, one);
+  world.link(third, two);
+  REQUIRE(world.until([&] { return info(world, copy).frozen; }));
+
+  // From here on the writers are met by nobody.
+  Node* shows = &world.restart(third);
+  CHECK_FALSE(info(world, late).frozen);
+  world.link(fourth, *shows);
+  CHECK(world.until([&] { return info(world, late).frozen; }));
+  CHECK(get(world, late, 4).has_value());
+
+  // And what was learned from a third hand is handed on in the same way.
+  CHECK_FALSE(info(world, own).frozen);
+  shows = &world.restart(fourth);
+  world.link(fifth, *shows);
+  CHECK(world.until([&] { return info(world, own).frozen; }));
+}
+
+TEST_CASE("two histories that part while all are connected freeze all of them") {
+  World world;
+  Node& one = world.add();
+  Core log = create(world, one);
+  append(world, log, 0, 3);
+  Node& two = world.add_copy(one);
+  Core twin = core_of(world, two, log.key());
+  Node& third = world.add();
+  Core copy = follow(world, third, log.key());
+  world.link(third, one);
+  world.link(third, two);
+  REQUIRE(world.until([&] { return caught_up(info(world, copy), info(world, log)); }));
+  append(world, log, 100, 2);
+  append(world, twin, 200, 2);
+  CHECK(world.until(
+      [&] { return info(world, log).frozen && info(world, twin).frozen && info(world, copy).frozen; }));
+}
+
 TEST_CASE("no honest writer is frozen by its own history coming back") {
   World world;
   Node& writer = world.add();

@@ -141,6 +141,28 @@ TEST_CASE("the manifest is kept as it is given") {
   CHECK(as_text(*contents->manifest) == "canonical bytes");
 }
 
+TEST_CASE("the proof that a writer signed two histories outlives everything but forgetting the core") {
+  for (const bool apart : {false, true}) {
+    World world(apart);
+    CoreScript script;
+    script.append(2100);
+    script.reorganise(10, 30, 1);
+    script.truncate(0);
+    CoreStore store = world.store();
+    REQUIRE(store.open());
+    CHECK(!store.conflict().value());
+    REQUIRE(script.steps[0].commit(store, Durable::no));
+    const std::vector<Buffer> trees{to_buffer(as_bytes("theirs")), to_buffer(as_bytes("ours"))};
+    REQUIRE(store.keep_conflict(trees));
+    CHECK(view_of(store, *store.open()) == script.states[1]);
+    for (std::size_t i = 1; i < script.steps.size(); ++i) REQUIRE(script.steps[i].commit(store, Durable::no));
+    CHECK(reopened(world) == script.states.back());
+    CoreStore again = world.store();
+    CHECK(again.conflict().value() == trees);
+    CHECK(!world.store({8}).conflict().value());
+  }
+}
+
 TEST_CASE("sparse blocks are stored anywhere, and the bitfield says which") {
   World world(true);
   CoreStore store = world.store();
@@ -229,6 +251,12 @@ TEST_CASE("records that do not decode are damage, not absence") {
   SUBCASE("bitfield") {
     spoil(keys::page({7}, 0), std::string(513, 'x'));
     CHECK(store.bitfield().error() == StorageErrc::damaged);
+  }
+  SUBCASE("conflict") {
+    for (const char* bytes : {"", "\x02", "\x01\x01\x05z", "\x01\x01\x01zz"}) {
+      spoil(keys::conflict({7}), bytes);
+      CHECK(store.conflict().error() == StorageErrc::damaged);
+    }
   }
   SUBCASE("sweep") {
     spoil(keys::sweep({7}), "\x01\x7f");

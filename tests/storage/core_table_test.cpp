@@ -139,6 +139,7 @@ TEST_CASE("forgetting deletes data and secrets and leaves a mark; only the user 
     CoreStore store(*root.root, *root.blocks, id);
     REQUIRE(store.open());
     REQUIRE(script.steps[0].commit(store, Durable::no));
+    REQUIRE(store.keep_conflict({to_buffer(as_bytes("proof"))}));
   }
   REQUIRE(table.mark_unsynced(gone->id));
   REQUIRE(table.forget(gone->discovery_key));
@@ -154,9 +155,11 @@ TEST_CASE("forgetting deletes data and secrets and leaves a mark; only the user 
   {
     CoreStore store(*root.root, *root.blocks, gone->id);
     CHECK(!store.open()->head);
+    CHECK(!store.conflict().value());
     CoreStore other(*root.root, *root.blocks, kept->id);
     const auto contents = other.open();
     CHECK(view_of(other, *contents) == script.states[1]);
+    CHECK(other.conflict().value());
   }
   const auto back = table.add(own_record(2, "gone"));
   REQUIRE(back);

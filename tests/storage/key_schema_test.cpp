@@ -27,6 +27,7 @@ TEST_CASE("keys are laid out as the header says") {
   CHECK(to_hex(keys::sweep({1})) == "100000000103");
   CHECK(to_hex(keys::page({1}, 0x0203)) == "1000000001040000000000000203");
   CHECK(to_hex(keys::node({1}, {0x0203})) == "1000000001050000000000000203");
+  CHECK(to_hex(keys::conflict({1})) == "100000000106");
   CHECK(to_hex(keys::block({1}, {0x0203})) == "20000000010000000000000203");
 }
 
@@ -46,8 +47,9 @@ TEST_CASE("spans hold what is theirs and nothing of a neighbour") {
   for (const std::uint32_t id : {0u, 1u, 255u, 256u, 0xfffffffeu, 0xffffffffu}) {
     const CoreId core{id};
     const CoreId other{id == 0 ? 1 : id - 1};
-    for (const keys::Key& key : {keys::manifest(core), keys::head(core), keys::sweep(core),
-                                 keys::page(core, 9), keys::node(core, {max_wire_integer})}) {
+    for (const keys::Key& key :
+         {keys::manifest(core), keys::head(core), keys::sweep(core), keys::page(core, 9),
+          keys::node(core, {max_wire_integer}), keys::conflict(core)}) {
       CHECK(holds(keys::all_state(core), key));
       CHECK(!holds(keys::all_state(other), key));
       CHECK(!holds(keys::all_blocks(core), key));
@@ -59,6 +61,7 @@ TEST_CASE("spans hold what is theirs and nothing of a neighbour") {
     CHECK(!holds(keys::pages_from(core, 0), keys::node(core, {0})));
     CHECK(holds(keys::nodes_from(core, {4}), keys::node(core, {max_wire_integer})));
     CHECK(!holds(keys::nodes_from(core, {4}), keys::node(core, {3})));
+    CHECK(!holds(keys::nodes_from(core, {0}), keys::conflict(core)));
     CHECK(!holds(keys::blocks(core, {2}, {5}), keys::block(core, {5})));
     CHECK(holds(keys::blocks(core, {2}, {5}), keys::block(core, {4})));
     CHECK(holds(keys::all_erasing(), keys::erasing(core)));
