@@ -16,3 +16,9 @@ find_path(leveldb_headers leveldb/db.h REQUIRED)
 add_library(sheaf_leveldb INTERFACE)
 target_link_libraries(sheaf_leveldb INTERFACE ${leveldb_library})
 target_include_directories(sheaf_leveldb SYSTEM INTERFACE ${leveldb_headers})
+
+# Headers alone: protobuf's wire format, and JSON.
+find_path(protozero_headers protozero/pbf_reader.hpp REQUIRED)
+add_library(sheaf_protozero INTERFACE)
+target_include_directories(sheaf_protozero SYSTEM INTERFACE ${protozero_headers})
+find_package(nlohmann_json REQUIRED)

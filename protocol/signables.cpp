@@ -41,6 +41,14 @@ const Hash& replicate(Role sender) { return hypercore(sender == Role::initiator 
 const Hash& manifest() { return hypercore(3); }
 const Hash& default_signer() { return hypercore(4); }
 const Hash& default_encryption() { return hypercore(5); }
+const Hash& corestore() {
+  static const Hash out = numbered(crypto::blake2b({as_bytes("corestore")}), 0);
+  return out;
+}
+const Hash& hyperdrive_blobs() {
+  static const Hash out = numbered(crypto::blake2b({as_bytes("hyperdrive")}), 0);
+  return out;
+}
 }  // namespace namespaces
 
 DiscoveryKey discovery_key(const CoreKey& key) {
@@ -113,6 +121,22 @@ EncryptionKey block_key(const CoreKey& key, const EncryptionKey& encryption_key,
 
 EncryptionKey blinding_key(const EncryptionKey& block_key) {
   return EncryptionKey::from(crypto::blake2b({block_key.bytes()}).bytes());
+}
+
+Hash namespace_in(const Hash& outer, std::string_view name) {
+  return crypto::blake2b({outer.bytes(), as_bytes(name)});
+}
+
+Seed core_seed(const PrimaryKey& primary, const Hash& context, std::string_view name) {
+  Hash seed = crypto::blake2b_keyed(primary.bytes(),
+                                    {namespaces::corestore().bytes(), context.bytes(), as_bytes(name)});
+  const Seed out = Seed::from(seed.bytes());
+  wipe(seed.bytes());
+  return out;
+}
+
+Hash blobs_signer_context(const CoreKey& db, const Hash& db_context) {
+  return crypto::blake2b({namespaces::hyperdrive_blobs().bytes(), db.bytes(), db_context.bytes()});
 }
 
 }  // namespace sheaf

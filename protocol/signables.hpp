@@ -5,6 +5,7 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 
 #include "protocol/crypto.hpp"
 #include "protocol/tree_node.hpp"
@@ -23,6 +24,8 @@ const Hash& replicate(Role sender);
 const Hash& manifest();
 const Hash& default_signer();
 const Hash& default_encryption();
+const Hash& corestore();         // of the package corestore, number 0
+const Hash& hyperdrive_blobs();  // of the package hyperdrive, number 0
 }  // namespace namespaces
 
 DiscoveryKey discovery_key(const CoreKey& key);
@@ -45,6 +48,14 @@ CoreKey manifest_hash(Bytes canonical_manifest);
 // namespace. A compat core signs without a context.
 Buffer tree_signable(const Hash& context, const Hash& tree, Length length, Fork fork);
 Buffer compat_signable(const Hash& tree, Length length, Fork fork);
+
+// What one secret gives many cores, as corestore 7 does: a namespace inside another one, and the seed of the
+// key pair of the core of that name.
+using PrimaryKey = Secret<struct PrimaryKeyKind, 32>;
+Hash namespace_in(const Hash& outer, std::string_view name);
+Seed core_seed(const PrimaryKey& primary, const Hash& context, std::string_view name);
+// The namespace of a blobs core's signer, from its db core's.
+Hash blobs_signer_context(const CoreKey& db, const Hash& db_context);
 
 // Keys of the default block encryption, spec: docs/wire.md, Log.
 EncryptionKey block_key(const CoreKey& key, const EncryptionKey& encryption_key, bool compat);

@@ -1,4 +1,5 @@
-// Every recorded file of tests/vectors/wire is opened by a test; one that no test names fails here.
+// Every recorded file of tests/vectors/wire and tests/vectors/drive is opened by a test; one that no test
+// names fails here.
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -8,7 +9,9 @@
 
 namespace fs = std::filesystem;
 
-TEST_CASE("every wire vector file is opened by a test") {
+namespace {
+
+void every_file_is_opened(const std::string& folder, const std::string& elsewhere = {}) {
   std::string tests;
   for (const auto& file : fs::recursive_directory_iterator(SHEAF_SOURCE "/tests")) {
     if (file.path().extension() != ".cpp" || file.path().filename() == "vector_files_test.cpp") continue;
@@ -16,10 +19,19 @@ TEST_CASE("every wire vector file is opened by a test") {
     tests.append(std::istreambuf_iterator<char>(in), {});
   }
   int files = 0;
-  for (const auto& file : fs::directory_iterator(SHEAF_VECTORS "/wire")) {
-    const std::string name = "wire/" + file.path().filename().string();
+  for (const auto& file : fs::directory_iterator(SHEAF_VECTORS "/" + folder)) {
+    const std::string name = folder + "/" + file.path().filename().string();
+    if (name == elsewhere) continue;
     CHECK_MESSAGE(tests.find(name) != std::string::npos, "no test opens ", name);
     ++files;
   }
-  MESSAGE(files, " wire vector files");
+  MESSAGE(files, " vector files of ", folder);
+}
+
+}  // namespace
+
+TEST_CASE("every wire vector file is opened by a test") { every_file_is_opened("wire"); }
+// mirror.json is about folders: it belongs to the tests of import and export, and counts as theirs.
+TEST_CASE("every drive vector file is opened by a test") {
+  every_file_is_opened("drive", "drive/mirror.json");
 }
