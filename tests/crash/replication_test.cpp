@@ -9,6 +9,7 @@
 #include "protocol/signables.hpp"
 #include "tests/crash/history.hpp"
 #include "tests/crash/process.hpp"
+#include "tests/support/places.hpp"
 
 using namespace sheaf;
 using namespace sheaf::test;
@@ -160,7 +161,7 @@ void adopt(const Stored& stored, const std::vector<Buffer>& pending, Written& wr
 class NodePeer {
  public:
   explicit NodePeer(const std::string& folder)
-      : process_({"node", std::string(SHEAF_SOURCE) + "/tests/interop/peer.mjs", folder}, {}, true) {
+      : process_({"node", (source_folder() / "tests/interop/peer.mjs").string(), folder}, {}, true) {
     REQUIRE(process_.line().value_or("").find("ready") != std::string::npos);
   }
   Json ask(Json request) {

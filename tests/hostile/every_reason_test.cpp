@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include "sheaf/protocol/session_end.hpp"
+#include "tests/support/places.hpp"
 
 using namespace sheaf;
 
@@ -19,7 +20,7 @@ constexpr SessionEnd later[] = {SessionEnd::announce_flood};  // the coordinator
 
 std::string cases() {
   std::string out;
-  const auto folder = std::filesystem::path(SHEAF_SOURCE) / "tests" / "hostile";
+  const auto folder = test::source_folder() / "tests" / "hostile";
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (!entry.path().string().ends_with("_test.cpp") || entry.path().filename() == "every_reason_test.cpp")
       continue;

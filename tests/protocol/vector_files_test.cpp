@@ -7,19 +7,21 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/support/places.hpp"
+
 namespace fs = std::filesystem;
 
 namespace {
 
 void every_file_is_opened(const std::string& folder, const std::string& elsewhere = {}) {
   std::string tests;
-  for (const auto& file : fs::recursive_directory_iterator(SHEAF_SOURCE "/tests")) {
+  for (const auto& file : fs::recursive_directory_iterator(sheaf::test::source_folder() / "tests")) {
     if (file.path().extension() != ".cpp" || file.path().filename() == "vector_files_test.cpp") continue;
     std::ifstream in(file.path());
     tests.append(std::istreambuf_iterator<char>(in), {});
   }
   int files = 0;
-  for (const auto& file : fs::directory_iterator(SHEAF_VECTORS "/" + folder)) {
+  for (const auto& file : fs::directory_iterator(sheaf::test::vectors_folder() / folder)) {
     const std::string name = folder + "/" + file.path().filename().string();
     if (name == elsewhere) continue;
     CHECK_MESSAGE(tests.find(name) != std::string::npos, "no test opens ", name);

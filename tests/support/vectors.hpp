@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sheaf/protocol/key.hpp"
+#include "tests/support/places.hpp"
 
 namespace sheaf::test {
 
@@ -17,7 +18,7 @@ namespace sheaf::test {
 inline const nlohmann::json& vectors(const std::string& path) {
   static std::map<std::string, nlohmann::json> read;
   if (const auto known = read.find(path); known != read.end()) return known->second;
-  std::ifstream file(std::string(SHEAF_VECTORS "/") + path);
+  std::ifstream file(vectors_folder() / path);
   REQUIRE_MESSAGE(file.good(), "no vector file ", path);
   return read[path] = nlohmann::json::parse(file);
 }

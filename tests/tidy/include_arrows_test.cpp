@@ -9,6 +9,8 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/support/places.hpp"
+
 namespace fs = std::filesystem;
 
 namespace {
@@ -28,7 +30,7 @@ struct Source {
 const std::vector<std::string> folders{"protocol", "storage", "net", "engine"};
 
 Source read(const fs::path& path) {
-  Source source{fs::relative(path, SHEAF_SOURCE).generic_string(), {}, 0};
+  Source source{fs::relative(path, sheaf::test::source_folder()).generic_string(), {}, 0};
   std::ifstream in(path);
   for (std::string line; std::getline(in, line); ++source.lines) {
     constexpr std::string_view directive = "#include ";
@@ -45,7 +47,7 @@ Source read(const fs::path& path) {
 
 std::vector<Source> sources_of(std::string_view folder) {
   std::vector<Source> sources;
-  const fs::path root = fs::path(SHEAF_SOURCE) / folder;
+  const fs::path root = sheaf::test::source_folder() / folder;
   if (!fs::exists(root)) return sources;
   for (const auto& entry : fs::recursive_directory_iterator(root)) {
     const auto extension = entry.path().extension();
