@@ -1,7 +1,10 @@
 #include "protocol/signables.hpp"
 
+#include <algorithm>
 #include <array>
+#include <vector>
 
+#include "protocol/blake2b_many.hpp"
 #include "protocol/codec.hpp"
 #include "sheaf/protocol/invariant.hpp"
 
@@ -69,7 +72,19 @@ Hash leaf_hash(Bytes block) { return crypto::blake2b({Bytes(&leaf_type, 1), spel
 
 void leaf_hashes(std::span<const Bytes> blocks, std::span<Hash> out) {
   invariant(blocks.size() == out.size(), "one hash for each block");
-  for (std::size_t i = 0; i < blocks.size(); ++i) out[i] = leaf_hash(blocks[i]);
+  if (blocks.size() == 1) {
+    out[0] = leaf_hash(blocks[0]);
+    return;
+  }
+  std::vector<crypto::HeadedMessage> messages(blocks.size());
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    crypto::HeadedMessage& message = messages[i];
+    message.head[0] = leaf_type;
+    std::ranges::copy(spelled(blocks[i].size()), message.head.begin() + 1);
+    message.head_bytes = 1 + sizeof(std::uint64_t);
+    message.body = blocks[i];
+  }
+  crypto::blake2b_many(messages, out);
 }
 
 Hash parent_hash(const TreeNode& left, const TreeNode& right) {
