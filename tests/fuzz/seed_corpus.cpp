@@ -1,4 +1,4 @@
-// seed_corpus VECTORS FOLDER: writes every recorded byte string of the wire vectors as a file of its own, the
+// seed_corpus VECTORS... FOLDER: writes every recorded byte string of the vectors as a file of its own, the
 // seeds from which all fuzz targets start.
 //
 // A byte string is a JSON string of at least two hex digits and an even number of them; which field it stands
@@ -106,8 +106,8 @@ std::set<std::string> sessions(const fs::path& file) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::cerr << "usage: seed_corpus VECTORS FOLDER\n";
+  if (argc < 3) {
+    std::cerr << "usage: seed_corpus VECTORS... FOLDER\n";
     return 2;
   }
   std::set<std::string> seeds;
@@ -120,10 +120,10 @@ int main(int argc, char** argv) {
   fs::create_directories(argv[2]);
   std::size_t number = 0;
   for (const auto& seed : seeds) {
-    std::ofstream out(fs::path(argv[2]) / ("seed-" + std::to_string(number++)), std::ios::binary);
+    std::ofstream out(folder / ("seed-" + std::to_string(number++)), std::ios::binary);
     out << seed;
     if (!out.flush()) {
-      std::cerr << "seed_corpus: cannot write into " << argv[2] << "\n";
+      std::cerr << "seed_corpus: cannot write into " << folder.string() << "\n";
       return 1;
     }
   }
