@@ -170,15 +170,16 @@ Result<BeeBlock> BeeBlock::decode(Buffer bytes) {
     const char* begin = reinterpret_cast<const char*>(out.bytes_.data());
     protozero::pbf_reader in(begin, out.bytes_.size());
     while (in.next()) {
-      if (!is_bytes(in) || in.tag() > node_value) {
+      const auto tag = in.tag();  // the reader forgets it once the field was taken
+      if (!is_bytes(in) || tag > node_value) {
         in.skip();
         continue;
       }
       const protozero::data_view field = in.get_view();
       const Place place{static_cast<std::size_t>(field.data() - begin), field.size()};
-      if (in.tag() == node_index)
+      if (tag == node_index)
         index = place;
-      else if (in.tag() == node_key)
+      else if (tag == node_key)
         key = place;
       else
         out.value_ = place;
