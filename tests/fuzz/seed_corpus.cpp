@@ -111,13 +111,15 @@ int main(int argc, char** argv) {
     return 2;
   }
   std::set<std::string> seeds;
-  for (const auto& file : fs::directory_iterator(argv[1])) {
-    if (file.path().extension() == ".json") {
+  const fs::path folder = argv[argc - 1];
+  for (int i = 1; i < argc - 1; ++i) {
+    for (const auto& file : fs::directory_iterator(argv[i])) {
+      if (file.path().extension() != ".json") continue;
       seeds.merge(byte_strings(file.path()));
       seeds.merge(sessions(file.path()));
     }
   }
-  fs::create_directories(argv[2]);
+  fs::create_directories(folder);
   std::size_t number = 0;
   for (const auto& seed : seeds) {
     std::ofstream out(folder / ("seed-" + std::to_string(number++)), std::ios::binary);
