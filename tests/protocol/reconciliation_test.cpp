@@ -416,7 +416,8 @@ TEST_CASE("a run costs the bytes and round trips of the recorded simulation, up 
     CAPTURE(different);
     std::vector<std::size_t> bytes;
     unsigned halves = 0;
-    for (std::uint32_t seed = 1; seed <= 3; ++seed) {
+    const std::uint32_t seeds = archives > 10'000 ? 1 : 3;
+    for (std::uint32_t seed = 1; seed <= seeds; ++seed) {
       const CoordinatorKeys keys(
           open_bundle_secret(),
           WideHash::from(crypto::blake2b_512({as_bytes("session " + std::to_string(seed))}).bytes()));
@@ -426,9 +427,9 @@ TEST_CASE("a run costs the bytes and round trips of the recorded simulation, up 
       halves = std::max(halves, cost.halves);
     }
     std::ranges::sort(bytes);
-    CHECK(static_cast<double>(bytes[1]) <= 1.1 * row["bytes"].get<double>());
+    CHECK(static_cast<double>(bytes[bytes.size() / 2]) <= 1.1 * row["bytes"].get<double>());
     CHECK(halves / 2.0 <= row["roundTrips"].get<double>());
-    MESSAGE(archives, " archives, ", different, " differ: ", bytes[1], " bytes, ", halves / 2.0,
-            " round trips");
+    MESSAGE(archives, " archives, ", different, " differ: ", bytes[bytes.size() / 2], " bytes, ",
+            halves / 2.0, " round trips");
   }
 }
