@@ -30,8 +30,13 @@ template Result<Buffer> HostileWorld::run(awaitable<Result<Buffer>>);
 template Result<Length> HostileWorld::run(awaitable<Result<Length>>);
 template Result<void> HostileWorld::run(awaitable<Result<void>>);
 template Result<SessionSummary> HostileWorld::run(awaitable<Result<SessionSummary>>);
+template Result<Address> HostileWorld::run(awaitable<Result<Address>>);
+template Result<Core> HostileWorld::run(awaitable<Result<Core>>);
+template Result<std::unique_ptr<Node>> HostileWorld::run(awaitable<Result<std::unique_ptr<Node>>>);
 
-HostileWorld::HostileWorld(NodeOptions options) : honest_store_(memory_backend({.random = random_.get()})) {
+HostileWorld::HostileWorld(NodeOptions options, std::size_t threads)
+    : honest_store_(memory_backend({.random = random_.get()})) {
+  if (threads > 0) threads_.emplace(threads);
   REQUIRE(honest_store_->open().has_value());
   honest_ = *run(Node::open(*honest_store_, environment()));
   if (!options.allow_peers.empty()) options.allow_peers.push_back(honest_->identity());
@@ -61,7 +66,7 @@ Environment HostileWorld::environment() {
   Environment out;
   out.executor = io_.get_executor();
   out.timers = &timers_;
-  out.pool = &pool_;
+  out.pool = threads_ ? static_cast<Pool*>(&*threads_) : &inline_;
   out.random = random_.get();
   out.boot_id = "boot";
   return out;
@@ -69,11 +74,13 @@ Environment HostileWorld::environment() {
 
 bool HostileWorld::turn(bool patient) {
   if (io_.stopped()) io_.restart();
+  const bool busy =
+      threads_ && threads_->busy();  // asked first: what a thread does is posted before it is not
   std::size_t done = 0;
   while (done < 256 && io_.poll_one() > 0) ++done;
   if (done > 0 || !patient) return done > 0;
   if (io_.stopped()) io_.restart();
-  return io_.run_one_for(std::chrono::milliseconds(1)) > 0;
+  return io_.run_one_for(std::chrono::milliseconds(1)) > 0 || busy;
 }
 
 void HostileWorld::spawn(awaitable<void> work) {
@@ -135,6 +142,19 @@ void HostileWorld::append_own(std::uint64_t count) {
 
 bool HostileWorld::honest_has(std::uint64_t length) { return info(*copy_).local == Length{length}; }
 
+bool HostileWorld::tells_the_truth() {
+  const CoreInfo now = info(*followed_);
+  if (now.length.value > 0 && !writer.states.contains({now.fork.value, now.length.value})) return false;
+  Length held;
+  for (std::uint64_t i = 0; i < now.length.value; ++i) {
+    const auto block = run(followed_->get(BlockIndex{i}, Core::From::here));
+    if (!block) continue;
+    if (i >= writer.blocks.size() || !equal(*block, writer.blocks[i])) return false;
+    ++held.value;
+  }
+  return held == now.local;
+}
+
 void HostileWorld::unharmed(std::size_t growth) {
   const std::size_t peak = peak_bytes();
   if (memory_is_telling) CHECK(peak <= memory_before_ + growth);
@@ -149,6 +169,14 @@ void HostileWorld::unharmed(std::size_t growth) {
     same = same && ours && theirs && equal(*ours, own_block(i)) && equal(*theirs, own_block(i));
   }
   CHECK(same);
+  CHECK(tells_the_truth());
+  std::map<std::string, std::size_t> told;
+  for (const auto& [remote, summary] : endings_) ++told[remote];
+  for (const auto& [remote, times] : told)
+    if (const auto known = connections_.find(remote); known != connections_.end()) {
+      CAPTURE(remote);
+      CHECK(times <= known->second);
+    }
 }
 
 }  // namespace sheaf::test

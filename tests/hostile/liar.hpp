@@ -14,6 +14,10 @@ class Liar {
 
   Liar(HostileWorld& world, LogWriter& log) : log_(log), peer_(world) { begin(); }
   Liar(HostileWorld& world, LogWriter& log, KeyPair keys) : log_(log), peer_(world, keys) { begin(); }
+  Liar(HostileWorld& world, LogWriter& log, const Address& address)
+      : log_(log), peer_(world, ScriptedPeer::fresh_keys(world), address) {
+    begin();
+  }
 
   ScriptedPeer& peer() { return peer_; }
   std::uint64_t channel() const { return channel_; }

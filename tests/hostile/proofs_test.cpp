@@ -30,6 +30,34 @@ void flip(Bytes at, std::size_t bit) {
   bytes[bit / 8] ^= static_cast<std::byte>(1u << (bit % 8));
 }
 
+// Another honest node that follows the same core, and may be reached.
+class Neighbour {
+ public:
+  explicit Neighbour(HostileWorld& world)
+      : world_(world), store_(memory_backend({.random = &world.random()})) {
+    REQUIRE(store_->open().has_value());
+    node_ = *world.run(Node::open(*store_, world.environment()));
+    copy_.emplace(*world.run(node_->follow(world.writer.key)));
+    address_ = *world.run(node_->listen(Address{.host = "127.0.0.1"}));
+  }
+
+  Core& copy() { return *copy_; }
+  const Address& address() const { return address_; }
+  void meet(const Address& address) { world_.spawn(stay(*node_, address)); }
+  void close() { world_.run(node_->close()); }
+
+ private:
+  static awaitable<void> stay(Node& node, Address address) {
+    [[maybe_unused]] const auto ended = co_await node.connect(std::move(address), Until::ended);
+  }
+
+  HostileWorld& world_;
+  std::unique_ptr<Backend> store_;
+  std::unique_ptr<Node> node_;
+  std::optional<Core> copy_;
+  Address address_;
+};
+
 // Followed up to the log's length, without its blocks.
 void learn_length(HostileWorld& world) {
   Liar honest(world, world.writer);
@@ -42,8 +70,10 @@ void learn_length(HostileWorld& world) {
 
 }  // namespace
 
-TEST_CASE("proof_flip: an altered signature, node hash or node size ends the session and nothing is stored") {
-  HostileWorld world;
+TEST_CASE_TEMPLATE(
+    "proof_flip: an altered signature, node hash or node size ends the session and nothing is stored", World,
+    HostileWorld, ThreadedWorld) {
+  World world;
   world.writer.append(5);
   for (const std::size_t bit : {0, 100, 300, 511}) {
     Buffer signature;
@@ -63,8 +93,10 @@ TEST_CASE("proof_flip: an altered signature, node hash or node size ends the ses
   world.unharmed();
 }
 
-TEST_CASE("proof_missing_node, extra_node, duplicate_node, wrong_order: only the exact set of nodes holds") {
-  HostileWorld world;
+TEST_CASE_TEMPLATE(
+    "proof_missing_node, extra_node, duplicate_node, wrong_order: only the exact set of nodes holds", World,
+    HostileWorld, ThreadedWorld) {
+  World world;
   world.writer.append(7);
   using Nodes = std::vector<TreeNode>;
   const std::function<void(Nodes&)> lies[] = {
@@ -91,10 +123,11 @@ TEST_CASE("proof_missing_node, extra_node, duplicate_node, wrong_order: only the
   world.unharmed();
 }
 
-TEST_CASE(
+TEST_CASE_TEMPLATE(
     "an altered block is not stored, the fourth one ends the session, and an honest peer brings the true "
-    "ones") {
-  HostileWorld world;
+    "ones",
+    World, HostileWorld, ThreadedWorld) {
+  World world;
   world.writer.append(12);
   learn_length(world);
   const auto altered = [](Buffer& copy) {
@@ -126,8 +159,10 @@ TEST_CASE(
   world.unharmed();
 }
 
-TEST_CASE("proof_parent_as_leaf and leaf_as_parent: a block that spells a parent's hashes is no parent") {
-  HostileWorld world;
+TEST_CASE_TEMPLATE(
+    "proof_parent_as_leaf and leaf_as_parent: a block that spells a parent's hashes is no parent", World,
+    HostileWorld, ThreadedWorld) {
+  World world;
   world.writer.append(4);
   learn_length(world);
   // Two children as bytes, given out as the block whose hash their parent would have.
@@ -145,17 +180,30 @@ TEST_CASE("proof_parent_as_leaf and leaf_as_parent: a block that spells a parent
   world.unharmed();
 }
 
-TEST_CASE("proof_10^4_nodes: more nodes than a proof has end the session before anything is hashed") {
-  HostileWorld world;
+TEST_CASE_TEMPLATE(
+    "proof_10^6_nodes: more nodes than a proof has, sent or only claimed, end the session before anything is "
+    "hashed",
+    World, HostileWorld, ThreadedWorld) {
+  World world;
   world.writer.append(3);
   CHECK(end_of(world, [](const Request&, Data& data) { data.proof.upgrade->nodes.resize(10'000); }) ==
         SessionEnd::malformed_proof);
+  Liar liar(world, world.writer);
+  liar.announce();
+  const auto request = liar.asked();
+  REQUIRE(request.has_value());
+  // Request, fork, flags (an upgrade), start, length, and how many nodes follow; none does.
+  liar.peer().say(liar.channel(), static_cast<std::uint64_t>(MessageType::data),
+                  numbers({request->id, 0, 8, 0, 3, 1'000'000}));
+  const SessionEnd claimed = liar.peer().ended();
+  CHECK((claimed == SessionEnd::malformed_proof || claimed == SessionEnd::malformed_message));
   CHECK(nothing_stored(world));
   world.unharmed();
 }
 
-TEST_CASE("signatures of another length, fork, key or namespace do not hold") {
-  HostileWorld world;
+TEST_CASE_TEMPLATE("signatures of another length, fork, key or namespace do not hold", World, HostileWorld,
+                   ThreadedWorld) {
+  World world;
   world.writer.append(4);
   const Buffer old_signature = world.writer.states.at({0, 3}).signature;
   CHECK(end_of(world, [&](const Request&, Data& data) { data.proof.upgrade->signature = old_signature; }) ==
@@ -182,8 +230,10 @@ TEST_CASE("signatures of another length, fork, key or namespace do not hold") {
   world.unharmed();
 }
 
-TEST_CASE("manifest_wrong_hash, quorum 0 and quorum 65: only the manifest that hashes to the key is taken") {
-  HostileWorld world;
+TEST_CASE_TEMPLATE(
+    "manifest_wrong_hash, quorum 0 and quorum 65: only the manifest that hashes to the key is taken", World,
+    HostileWorld, ThreadedWorld) {
+  World world;
   world.writer.append(2);
   const Manifest& right = *world.writer.manifest;
   Manifest other = default_manifest(key_pair_of(50).public_key);
@@ -206,8 +256,9 @@ TEST_CASE("manifest_wrong_hash, quorum 0 and quorum 65: only the manifest that h
   world.unharmed();
 }
 
-TEST_CASE("after an invalid proof the peer's key is refused for ten minutes, then for twenty") {
-  HostileWorld world;
+TEST_CASE_TEMPLATE("after an invalid proof the peer's key is refused for ten minutes, then for twenty", World,
+                   HostileWorld, ThreadedWorld) {
+  World world;
   world.writer.append(3);
   const KeyPair keys = ScriptedPeer::fresh_keys(world);
   const auto lie = [&] {
@@ -236,11 +287,12 @@ TEST_CASE("after an invalid proof the peer's key is refused for ten minutes, the
   world.unharmed();
 }
 
-TEST_CASE(
+TEST_CASE_TEMPLATE(
     "equivocation: a second tree of the same length and fork freezes the core, and its prefix stays "
-    "readable") {
+    "readable",
+    World, HostileWorld, ThreadedWorld) {
   for (const bool longer : {false, true}) {
-    HostileWorld world;
+    World world;
     world.writer.append(6);
     Liar first(world, world.writer);
     first.announce(BlockRange{{0}, {2}});
@@ -269,10 +321,56 @@ TEST_CASE(
   }
 }
 
-TEST_CASE(
+TEST_CASE_TEMPLATE(
+    "equivocation: a third peer that meets both sides brings the two histories together, and all are frozen",
+    World, HostileWorld, ThreadedWorld) {
+  for (const bool victim_first : {true, false}) {
+    CAPTURE(victim_first);
+    World world;
+    world.writer.append(6);
+    LogWriter second(key_pair_of(7));
+    second.append(3);
+    second.append(3, 9);
+    Neighbour other(world), third(world);
+    {
+      Liar here(world, world.writer), there(world, second, other.address());
+      here.announce(BlockRange{{0}, {2}});
+      here.serve();
+      there.announce(BlockRange{{2}, {6}});
+      there.serve();
+    }
+    REQUIRE(world.info(world.followed()).local == Length{2});
+    REQUIRE(world.info(other.copy()).local == Length{4});
+
+    // Neither has what the other has, so the third asks both; what the second one gives does not fit.
+    third.meet(victim_first ? world.address() : other.address());
+    REQUIRE(
+        world.until([&] { return world.info(third.copy()).local == Length{victim_first ? 2u : 4u}; }, 10s));
+    CHECK_FALSE(world.frozen());
+    third.meet(victim_first ? other.address() : world.address());
+    CHECK(world.until(
+        [&] { return world.frozen() && world.info(other.copy()).frozen && world.info(third.copy()).frozen; },
+        10s));
+    CHECK(world.info(world.followed()).frozen);
+    // What was verified before stays readable.
+    const auto reads = [&](Core& core, std::uint64_t index) {
+      const auto block = world.run(core.get(BlockIndex{index}, Core::From::here));
+      return block && equal(*block, rule_block(index));
+    };
+    CHECK(reads(world.followed(), 1));
+    CHECK(reads(other.copy(), 2));
+    CHECK(reads(third.copy(), victim_first ? 1 : 2));
+    third.close();
+    other.close();
+    world.unharmed();
+  }
+}
+
+TEST_CASE_TEMPLATE(
     "truncate_rollback: a signed higher fork is followed, and blocks of the old one are not given out as "
-    "new") {
-  HostileWorld world;
+    "new",
+    World, HostileWorld, ThreadedWorld) {
+  World world;
   world.writer.append(6);
   Liar before(world, world.writer);
   before.announce();

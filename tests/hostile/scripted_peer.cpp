@@ -63,13 +63,13 @@ KeyPair ScriptedPeer::fresh_keys(HostileWorld& world) {
   return crypto::key_pair(seed);
 }
 
-ScriptedPeer::ScriptedPeer(HostileWorld& world, KeyPair keys)
+ScriptedPeer::ScriptedPeer(HostileWorld& world, KeyPair keys, const Address& address)
     : world_(world), keys_(std::move(keys)), noise_(noise_options(keys_), world.random()) {
   descriptor_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   REQUIRE(descriptor_ >= 0);
   sockaddr_in to{};
   to.sin_family = AF_INET;
-  to.sin_port = htons(world.address().port);
+  to.sin_port = htons(address.port);
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   REQUIRE(::connect(descriptor_, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0);
   const int on = 1;
@@ -79,6 +79,7 @@ ScriptedPeer::ScriptedPeer(HostileWorld& world, KeyPair keys)
   socklen_t size = sizeof own;
   ::getsockname(descriptor_, reinterpret_cast<sockaddr*>(&own), &size);
   name_ = "tcp://127.0.0.1:" + std::to_string(ntohs(own.sin_port));
+  if (address.port == world.address().port) world.connected(name_);
 }
 
 bool ScriptedPeer::write(Bytes bytes) {

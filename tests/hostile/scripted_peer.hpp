@@ -25,7 +25,9 @@ Buffer numbers(std::initializer_list<std::uint64_t> values);  // compact uints, 
 class ScriptedPeer {
  public:
   explicit ScriptedPeer(HostileWorld& world) : ScriptedPeer(world, fresh_keys(world)) {}
-  ScriptedPeer(HostileWorld& world, KeyPair keys);
+  ScriptedPeer(HostileWorld& world, KeyPair keys) : ScriptedPeer(world, std::move(keys), world.address()) {}
+  // To another node than the victim.
+  ScriptedPeer(HostileWorld& world, KeyPair keys, const Address& address);
   ~ScriptedPeer() { close(); }
   ScriptedPeer(const ScriptedPeer&) = delete;
 

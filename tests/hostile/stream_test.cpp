@@ -52,6 +52,17 @@ TEST_CASE("noise_small_order and noise_noncanonical: a bad point fails the hands
     peer.write(raw_frame(*from_hex(point)));
     CHECK(peer.ended() == SessionEnd::handshake_failed);
   }
+  world.pass(std::chrono::seconds(1));               // no more than 20 connections a second are let in
+  for (const std::string_view point : bad_points) {  // as the key that the third message gives
+    KeyPair keys = ScriptedPeer::fresh_keys(world);
+    keys.public_key = PublicKey::from(*from_hex(point));
+    ScriptedPeer peer(world, keys);
+    REQUIRE(peer.write(peer.first_flight()));
+    REQUIRE(peer.read_second_flight());
+    REQUIRE(peer.write(peer.third_flight()));
+    CHECK_FALSE(peer.read(1).has_value());
+    CHECK(peer.ended() == SessionEnd::handshake_failed);
+  }
   world.unharmed();
 }
 
