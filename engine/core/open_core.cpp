@@ -186,16 +186,24 @@ void OpenCore::finish_one(Ingest& ingest, const Delta& delta) {
 void OpenCore::give_to_waiters(const Ingest::Item& item) {
   const auto& block = item.data.data.proof.block;
   if (!item.verdict || !block || waiters_.empty()) return;
-  const auto waiting = waiters_.find(block->index.value);
-  if (waiting == waiters_.end()) return;
-  auto waiters = std::move(waiting->second);
-  waiters_.erase(waiting);
-  for (const auto& waiter : waiters) {
-    if (encryption_)
-      waiter->set(encryption_->open(block->index, block->value));
+  auto waiting = waiters_.extract(block->index.value);
+  if (waiting.empty()) return;
+  for (const auto& waiter : waiting.mapped()) {
+    Result<Buffer> plain =
+        encryption_ ? encryption_->open(block->index, block->value) : to_buffer(block->value);
+    if (plain)
+      waiter->set(std::optional(std::move(*plain)));
     else
-      waiter->set(to_buffer(block->value));
+      waiter->set(plain.error());
   }
+}
+
+// Of blocks that came from nobody else, because they were written here.
+void OpenCore::wake_waiters(BlockRange here) {
+  if (waiters_.empty()) return;
+  for (BlockIndex block = here.begin; block < here.end; ++block.value)
+    if (auto waiting = waiters_.extract(block.value); !waiting.empty())
+      for (const auto& waiter : waiting.mapped()) waiter->set(std::optional<Buffer>());
 }
 
 void OpenCore::finish_one(ReorgStep& step, const Delta& delta) {
@@ -210,6 +218,7 @@ void OpenCore::finish_one(ConflictCheck& check, const Delta&) {
 
 void OpenCore::finish_one(Append& append, const Delta& delta) {
   if (!delta.error && append.new_fork) uncertain_ = false;
+  for (const BlockRange& range : delta.stored) wake_waiters(range);
   for (Append::Part& part : append.parts) {
     if (delta.error)
       part.done->set(delta.error);
@@ -313,7 +322,7 @@ boost::asio::awaitable<Result<Buffer>> OpenCore::read_here(BlockIndex index) {
 }
 
 boost::asio::awaitable<Result<Buffer>> OpenCore::wait_for(BlockIndex index) {
-  auto done = std::make_shared<Completion<Buffer>>();
+  auto done = std::make_shared<Arrival>();
   waiters_[index.value].push_back(done);
   replicator_.schedule();
   auto block = co_await done->wait();
@@ -321,7 +330,9 @@ boost::asio::awaitable<Result<Buffer>> OpenCore::wait_for(BlockIndex index) {
     std::erase(mine->second, done);
     if (mine->second.empty()) waiters_.erase(mine);
   }
-  co_return block;
+  if (!block) co_return block.error();
+  if (!*block) co_return co_await read_here(index);
+  co_return std::move(**block);
 }
 
 boost::asio::awaitable<Result<Buffer>> OpenCore::get(BlockIndex index, Core::From from) {

@@ -85,6 +85,7 @@ class OpenCore final : private ReplicatorOwner {
   void finish_one(Truncate& truncate, const Delta& delta);
   void finish_one(Clear& clear, const Delta& delta);
   void give_to_waiters(const Ingest::Item& item);
+  void wake_waiters(BlockRange here);
   void freeze();
   void tell(CoreEvent event);
   boost::asio::awaitable<Result<Buffer>> read_here(BlockIndex index);
@@ -105,7 +106,9 @@ class OpenCore final : private ReplicatorOwner {
   std::deque<Mutation> changes_;
   bool busy_ = false;
 
-  std::unordered_map<std::uint64_t, std::vector<std::shared_ptr<Completion<Buffer>>>> waiters_;  // by block
+  // By block: its bytes as they came from a peer, or nothing when it is here to be read.
+  using Arrival = Completion<std::optional<Buffer>>;
+  std::unordered_map<std::uint64_t, std::vector<std::shared_ptr<Arrival>>> waiters_;
   std::list<BlockRange> downloads_;
   std::vector<std::weak_ptr<Events>> events_;
   Signal idle_;

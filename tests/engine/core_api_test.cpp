@@ -62,6 +62,23 @@ TEST_CASE("an append of nothing changes nothing that can be read") {
   CHECK(get(world, log, 2).has_value());
 }
 
+TEST_CASE("whoever waits for a block of a core that is written here gets it with the append") {
+  World world;
+  Node& writer = world.add();
+  Core log = create(world, writer);
+  std::vector<Result<Buffer>> waited;
+  for (const std::uint64_t block : {1u, 1u, 0u, 2u})
+    world.spawn([](Core& core, std::uint64_t index, auto& out) -> awaitable<void> {
+      out.push_back(co_await core.get(BlockIndex{index}, Core::From::future));
+    }(log, block, waited));
+  append(world, log, 0, 2, 10);
+  REQUIRE(world.until([&] { return waited.size() == 3; }));
+  for (const auto& block : waited) CHECK(block.has_value());
+  append(world, log, 2, 1, 10);
+  REQUIRE(world.until([&] { return waited.size() == 4; }));
+  CHECK(equal(*waited.back(), numbered_block(2, 10)));
+}
+
 TEST_CASE("a closed node answers closed, and ends who waits") {
   World world;
   Node& writer = world.add();
