@@ -172,10 +172,10 @@ void HostileWorld::unharmed(std::size_t growth) {
   CHECK(tells_the_truth());
   std::map<std::string, std::size_t> told;
   for (const auto& [remote, summary] : endings_) ++told[remote];
-  for (const auto& [remote, times] : told)
-    if (const auto known = connections_.find(remote); known != connections_.end()) {
-      CAPTURE(remote);
-      CHECK(times <= known->second);
+  for (const auto& one : told)
+    if (const auto known = connections_.find(one.first); known != connections_.end()) {
+      CAPTURE(one.first);
+      CHECK(one.second <= known->second);
     }
 }
 
