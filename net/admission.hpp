@@ -61,6 +61,7 @@ class Admission {
   HalfOpen half_open(const std::string& host, ByteStream& stream);
 
   std::size_t connections() const { return connections_; }
+  const Limits& limits() const { return limits_; }
 
  private:
   const Limits& limits_;

@@ -7,6 +7,7 @@
 
 #include "net/resolve.hpp"
 #include "net/tcp_stream.hpp"
+#include "net/websocket_stream.hpp"
 #include "net/within.hpp"
 #include "sheaf/net/error.hpp"
 
@@ -27,8 +28,13 @@ Error named(const Error& error) {
 }  // namespace
 
 asio::awaitable<Result<std::unique_ptr<ByteStream>>> TcpDialer::dial(const Address& address) {
-  if (address.scheme != Scheme::tcp) co_return NetErrc::scheme_not_available;
-  co_return co_await within(timers_, limit_, connect(address));
+  co_return co_await within(timers_, limit_, open(address));
+}
+
+asio::awaitable<Result<std::unique_ptr<ByteStream>>> TcpDialer::open(const Address& address) {
+  auto stream = co_await connect(address);
+  if (!stream || address.scheme != Scheme::ws) co_return stream;
+  co_return co_await WebSocketStream::connect(std::move(*stream), address, limits_, timers_);
 }
 
 asio::awaitable<Result<std::unique_ptr<ByteStream>>> TcpDialer::connect(const Address& address) {

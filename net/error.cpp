@@ -23,8 +23,12 @@ class NetCategory final : public boost::system::error_category {
       case NetErrc::bad_host: return "neither a name nor a number of a host";
       case NetErrc::bad_port: return "a port is a number from 0 to 65535";
       case NetErrc::bad_key: return "a key is 64 hex digits, 52 z-base-32 digits or pear://KEY";
-      case NetErrc::scheme_not_available: return "this kind of address is not available in this version";
+      case NetErrc::scheme_not_available: return "this kind of address cannot be used there";
       case NetErrc::closed: return "closed on our side";
+      case NetErrc::upgrade_refused: return "the request for a WebSocket was refused";
+      case NetErrc::bad_upgrade: return "the answer to the request for a WebSocket is none";
+      case NetErrc::text_message: return "a WebSocket message of text came where only bytes have a meaning";
+      case NetErrc::control_flood: return "too many WebSocket control frames in a second";
     }
     return "unknown network error";
   }

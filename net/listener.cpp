@@ -7,6 +7,7 @@
 #include "net/race.hpp"
 #include "net/resolve.hpp"
 #include "net/tcp_stream.hpp"
+#include "net/websocket_stream.hpp"
 #include "sheaf/net/error.hpp"
 
 namespace sheaf {
@@ -37,8 +38,8 @@ std::string host_of(const tcp::endpoint& endpoint) {
 
 asio::awaitable<Result<std::unique_ptr<TcpListener>>> TcpListener::listen(const Address& address,
                                                                           Timers& timers,
-                                                                          Admission& admission) {
-  if (address.scheme != Scheme::tcp) co_return NetErrc::scheme_not_available;
+                                                                          Admission& admission,
+                                                                          const UpgradePolicy* given) {
   const auto endpoints = co_await resolve(address.host, address.port);
   if (!endpoints) co_return endpoints.error();
   const tcp::endpoint& endpoint = endpoints->front();
@@ -49,7 +50,11 @@ asio::awaitable<Result<std::unique_ptr<TcpListener>>> TcpListener::listen(const 
   if (!error) acceptor.bind(endpoint, error);
   if (!error) acceptor.listen(tcp::acceptor::max_listen_connections, error);
   if (error) co_return error;
-  co_return std::unique_ptr<TcpListener>(new TcpListener(std::move(acceptor), timers, admission));
+  UpgradePolicy policy = given ? *given : UpgradePolicy();
+  policy.path = address.path;
+  policy.hosts.push_back(address.host);
+  co_return std::unique_ptr<TcpListener>(
+      new TcpListener(std::move(acceptor), timers, admission, address.scheme, std::move(policy)));
 }
 
 asio::awaitable<Result<std::unique_ptr<ByteStream>>> TcpListener::accept() {
@@ -59,9 +64,14 @@ asio::awaitable<Result<std::unique_ptr<ByteStream>>> TcpListener::accept() {
     tcp::endpoint from;
     auto [error, socket] = co_await acceptor_.async_accept(from, asio::as_tuple(asio::use_awaitable));
     if (!error) {
-      if (auto ticket = admission_.admit(host_of(from), socket.native_handle()))
-        co_return std::make_unique<AcceptedStream>(std::move(socket), std::move(*ticket));
-      continue;
+      auto ticket = admission_.admit(host_of(from), socket.native_handle());
+      if (!ticket) continue;
+      std::unique_ptr<ByteStream> stream =
+          std::make_unique<AcceptedStream>(std::move(socket), std::move(*ticket));
+      if (scheme_ == Scheme::ws)
+        stream = WebSocketStream::accept(std::move(stream), acceptor_.get_executor(), admission_.limits(),
+                                         timers_, policy_);
+      co_return stream;
     }
     // A connection that went away before it was taken says nothing about the next one. All else, such as
     // having no descriptors left, would come back at once.
@@ -85,7 +95,10 @@ void TcpListener::close() {
 Address TcpListener::local() const {
   boost::system::error_code gone;
   const auto endpoint = acceptor_.local_endpoint(gone);
-  return Address{.host = endpoint.address().to_string(), .port = endpoint.port()};
+  return Address{.scheme = scheme_,
+                 .host = endpoint.address().to_string(),
+                 .port = endpoint.port(),
+                 .path = policy_.path};
 }
 
 }  // namespace sheaf

@@ -19,8 +19,14 @@ namespace {
 constexpr Duration reopen_first = std::chrono::milliseconds(500);
 constexpr Duration reopen_most = std::chrono::seconds(10);
 
-// The remote's name without its port: those of one host count together.
-std::string host_of(const std::string& remote) { return remote.substr(0, remote.rfind(':')); }
+constexpr Duration dial_limit = std::chrono::seconds(10);
+
+// The remote's name without scheme and port: those of one host count together.
+std::string host_of(const std::string& remote) {
+  const auto scheme = remote.find("//");
+  const std::size_t begin = scheme == remote.npos ? 0 : scheme + 2;
+  return remote.substr(begin, remote.rfind(':') - begin);
+}
 
 }  // namespace
 
@@ -34,7 +40,9 @@ Node::Impl::Impl(Environment environment_, NodeOptions options_, Backend& root_,
       table(root, root, environment.boot_id),
       slabs(options.limits),
       admission(options.limits, *environment.timers),
-      own_dialer(environment.dialer ? nullptr : std::make_unique<TcpDialer>(strand, *environment.timers)),
+      own_dialer(environment.dialer
+                     ? nullptr
+                     : std::make_unique<TcpDialer>(strand, *environment.timers, dial_limit, options.limits)),
       dialer(environment.dialer ? environment.dialer : own_dialer.get()),
       tasks(strand),
       connections(strand),
@@ -148,7 +156,8 @@ boost::asio::awaitable<void> Node::Impl::reopen_store() {
 
 boost::asio::awaitable<Result<Address>> Node::Impl::listen(Address address) {
   if (closed) co_return EngineErrc::closed;
-  auto listener = co_await TcpListener::listen(address, context.timers, admission);
+  const UpgradePolicy policy{.path = {}, .hosts = options.web_hosts, .origins = options.web_origins};
+  auto listener = co_await TcpListener::listen(address, context.timers, admission, &policy);
   if (!listener) co_return listener.error();
   const Address local = (*listener)->local();
   listeners.push_back(std::move(*listener));

@@ -50,7 +50,6 @@ std::vector<Address> addresses_of(const toml::node& node) {
   for (const auto& text : texts_of(node)) {
     auto address = parse_address(text);
     if (!address) throw Refused{text + ": " + address.error().message()};
-    if (address->scheme != Scheme::tcp) throw Refused{text + ": only tcp:// is available in this version"};
     addresses.push_back(std::move(*address));
   }
   return addresses;
@@ -137,6 +136,10 @@ std::vector<Key> all_keys() {
        [](Config& config, const toml::node& node) { config.listen = addresses_of(node); }},
       {"node", "peers", true,
        [](Config& config, const toml::node& node) { config.peers = addresses_of(node); }},
+      {"node", "web_hosts", true,
+       [](Config& config, const toml::node& node) { config.web_hosts = texts_of(node); }},
+      {"node", "web_origins", true,
+       [](Config& config, const toml::node& node) { config.web_origins = texts_of(node); }},
       later("node", "http"),
       only("bundle", "policy", "open"),
       {"bundle", "allow", true,

@@ -1,10 +1,10 @@
 // sheaf.toml: what a folder's owner settles once instead of saying it with every command.
 //
-// Known here: [node] listen, peers; [bundle] allow_peers; every name of [limits] (sheaf/protocol/limits.hpp),
-// a number, or for bytes also a text like "64 KiB"; [log] level; [storage] durability. The keys of later
-// versions are refused by name unless they ask for what this version does anyway (policy = "open",
-// announce = "all", an empty allow, max_archives, fallback = "small"), because a router or a quota that is
-// silently missing would be worse than an error.
+// Known here: [node] listen, peers, web_hosts, web_origins; [bundle] allow_peers; every name of [limits]
+// (sheaf/protocol/limits.hpp), a number, or for bytes also a text like "64 KiB"; [log] level; [storage]
+// durability. The keys of later versions are refused by name unless they ask for what this version does
+// anyway (policy = "open", announce = "all", an empty allow, max_archives, fallback = "small"), because a
+// router or a quota that is silently missing would be worse than an error.
 //
 // An environment variable SHEAF_SECTION_KEY (SHEAF_LOG_LEVEL, SHEAF_LIMITS_CONNECTIONS, ...) beats the file;
 // in it, the values of a list stand with spaces or commas between them.
@@ -30,6 +30,8 @@ struct Config {
   std::vector<Address> listen;
   std::vector<Address> peers;
   std::vector<PublicKey> allow_peers;  // empty: anyone
+  std::vector<std::string> web_hosts;  // as in NodeOptions
+  std::vector<std::string> web_origins;
   Limits limits;
   LogLevel log_level = LogLevel::info;
   Durability durability = Durability::crash;

@@ -65,7 +65,11 @@ int code_of(NetErrc error) {
     case NetErrc::ended:
     case NetErrc::refused:
     case NetErrc::unreachable:
-    case NetErrc::name_not_found: return exit_code::no_peer;
+    case NetErrc::name_not_found:
+    case NetErrc::bad_upgrade:
+    case NetErrc::text_message:
+    case NetErrc::control_flood: return exit_code::no_peer;
+    case NetErrc::upgrade_refused: return exit_code::refused;
     case NetErrc::bad_address:
     case NetErrc::bad_host:
     case NetErrc::bad_port:

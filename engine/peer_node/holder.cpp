@@ -52,6 +52,8 @@ asio::awaitable<Result<void>> Holder::open() {
   options.durability = config_.durability;
   options.sparse = traits.sparse;
   options.allow_peers = config_.allow_peers;
+  options.web_hosts = config_.web_hosts;
+  options.web_origins = config_.web_origins;
   auto node = co_await Node::open(own_.global.folder, traits.makes_store, environment_, std::move(options));
   if (!node) co_return node.error();
   node_ = std::move(*node);

@@ -75,8 +75,6 @@ Address address_from(const std::string& text) {
   const auto address = parse_address(text);
   if (!address)
     throw WrongUsage("not an address that this version can use: " + text + ": " + address.error().message());
-  if (address->scheme != Scheme::tcp)
-    throw WrongUsage("only tcp:// addresses are available in this version: " + text);
   return *address;
 }
 

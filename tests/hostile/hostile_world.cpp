@@ -48,6 +48,7 @@ HostileWorld::HostileWorld(NodeOptions options, std::size_t threads)
   append_own(own_blocks);
   followed_.emplace(*run(victim_->follow(writer.key)));
   address_ = *run(victim_->listen(Address{.host = "127.0.0.1"}));
+  web_address_ = *run(victim_->listen(Address{.scheme = Scheme::ws, .host = "127.0.0.1"}));
 
   copy_.emplace(*run(honest_->follow(own_->key())));
   spawn(keep_connected());

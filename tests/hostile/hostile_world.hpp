@@ -44,8 +44,9 @@ class HostileWorld {
   Node& victim() { return *victim_; }
   Node& honest() { return *honest_; }
   const Address& address() const { return address_; }
-  Environment environment();               // of further nodes
-  Core& own() { return *own_; }            // the victim writes it
+  const Address& web_address() const { return web_address_; }  // where the victim takes WebSockets
+  Environment environment();                                   // of further nodes
+  Core& own() { return *own_; }                                // the victim writes it
   Core& followed() { return *followed_; }  // the victim follows it; its writer is `writer`
   LogWriter writer{key_pair_of(7)};
   RandomSource& random() { return *random_; }
@@ -103,6 +104,7 @@ class HostileWorld {
   std::optional<Core> followed_;
   std::optional<Core> copy_;  // the honest peer's, of `own`
   Address address_;
+  Address web_address_;
   std::uint64_t own_length_ = 0;
   std::vector<std::pair<std::string, SessionSummary>> endings_;
   std::map<std::string, std::size_t> connections_;

@@ -78,8 +78,10 @@ ScriptedPeer::ScriptedPeer(HostileWorld& world, KeyPair keys, const Address& add
   sockaddr_in own{};
   socklen_t size = sizeof own;
   ::getsockname(descriptor_, reinterpret_cast<sockaddr*>(&own), &size);
-  name_ = "tcp://127.0.0.1:" + std::to_string(ntohs(own.sin_port));
-  if (address.port == world.address().port) world.connected(name_);
+  name_ = (address.scheme == Scheme::ws ? "ws://127.0.0.1:" : "tcp://127.0.0.1:") +
+          std::to_string(ntohs(own.sin_port));
+  if (address.port == world.address().port || address.port == world.web_address().port)
+    world.connected(name_);
 }
 
 bool ScriptedPeer::write(Bytes bytes) {
@@ -123,6 +125,12 @@ std::optional<Buffer> ScriptedPeer::read(std::size_t bytes) {
   Buffer out(inbox_.begin(), end);
   inbox_.erase(inbox_.begin(), end);
   return out;
+}
+
+Buffer ScriptedPeer::read_all() {
+  while (fill()) {
+  }
+  return std::exchange(inbox_, Buffer());
 }
 
 std::optional<Buffer> ScriptedPeer::read_frame() {

@@ -26,7 +26,7 @@ class ScriptedPeer {
  public:
   explicit ScriptedPeer(HostileWorld& world) : ScriptedPeer(world, fresh_keys(world)) {}
   ScriptedPeer(HostileWorld& world, KeyPair keys) : ScriptedPeer(world, std::move(keys), world.address()) {}
-  // To another node than the victim.
+  // To another address than the victim's first.
   ScriptedPeer(HostileWorld& world, KeyPair keys, const Address& address);
   ~ScriptedPeer() { close(); }
   ScriptedPeer(const ScriptedPeer&) = delete;
@@ -39,6 +39,7 @@ class ScriptedPeer {
   bool write(Bytes bytes);
   std::optional<Buffer> read(std::size_t bytes);  // none: the connection ended, or nothing came
   std::optional<Buffer> read_frame();             // the body
+  Buffer read_all();                              // until the victim ends, or says nothing for a while
   void end();                                     // FIN
   void reset();                                   // RST
   void close();

@@ -141,6 +141,10 @@ export class NodePeer extends Talker {
     return `tcp://127.0.0.1:${this.port}`
   }
 
+  async webSocketAddress ({ odd = false } = {}) {
+    return `ws://127.0.0.1:${(await this.do('listenWebSocket', { odd })).port}`
+  }
+
   connected (number) {
     return this.next((m) => m.event === 'connected' && (!number || m.connection === number), 'a connection')
   }
@@ -255,8 +259,10 @@ export class Sheaf {
   }
 
   // Serves on a free port; the result's `port` and `address` say where.
-  async serve (...more) {
-    const running = this.start(['serve', '--listen', 'tcp://127.0.0.1:0', ...more])
+  serve (...more) { return this.serveAt('tcp://127.0.0.1:0', ...more) }
+
+  async serveAt (where, ...more) {
+    const running = this.start(['serve', '--listen', where, ...more])
     const { address } = await running.next((m) => m.event === 'listening', 'the address that is listened on')
     running.address = address
     running.port = Number(address.slice(address.lastIndexOf(':') + 1))

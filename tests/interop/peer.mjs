@@ -22,7 +22,9 @@ import Corestore from 'corestore'
 import SecretStream from '@hyperswarm/secret-stream'
 import hypercoreCrypto from 'hypercore-crypto'
 import multisig from 'hypercore/lib/multisig.js'
+import WebSocket, { WebSocketServer } from 'ws'
 import { block } from './blocks.mjs'
+import { WebSocketDuplex } from './websocket.mjs'
 
 console.log = console.error // stdout is for JSON alone; hypercore reports conflicts with console.log
 const folder = process.argv[2]
@@ -270,6 +272,26 @@ const commands = {
     return { port: server.address().port }
   },
   async dial ({ port }) { return { connection: attach(net.connect(port, '127.0.0.1'), true) } },
+  async listenWebSocket ({ odd }) {
+    const server = new WebSocketServer({ host: '127.0.0.1', port: 0 })
+    server.on('connection', (socket) => attach(new WebSocketDuplex(socket, { odd }), false))
+    servers.push(server)
+    await new Promise((resolve, reject) => server.once('error', reject).once('listening', resolve))
+    return { port: server.address().port }
+  },
+  async dialWebSocket ({ url, odd }) {
+    return { connection: attach(new WebSocketDuplex(new WebSocket(url), { odd }), true) }
+  },
+  async webSocket ({ connection, ping }) {
+    const { socket } = connections.get(connection)
+    if (ping) {
+      const pong = new Promise((resolve) => socket.socket.once('pong', resolve))
+      socket.socket.ping('are you there')
+      await pong
+    }
+    const { pings, pongs, closeCode } = socket
+    return { pings, pongs, closeCode, extensions: socket.socket.extensions }
+  },
   async close ({ connection }) {
     const c = connections.get(connection)
     c.asked = true

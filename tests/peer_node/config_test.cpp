@@ -35,8 +35,10 @@ TEST_CASE("an empty file gives the defaults") {
 TEST_CASE("every known key is taken") {
   const Config config = parse_config(R"(
 [node]
-listen = ["tcp://0.0.0.0:4900", "tcp://[::]:4901"]
+listen = ["tcp://0.0.0.0:4900", "ws://[::]:4901"]
 peers = ["tcp://192.0.2.7:4900"]
+web_hosts = ["sync.example"]
+web_origins = ["https://app.example"]
 [bundle]
 policy = "open"
 allow = []
@@ -57,6 +59,9 @@ fallback = "small"
 )",
                                      "sheaf.toml", plain_surroundings());
   CHECK(config.listen.size() == 2);
+  CHECK(config.listen.at(1).scheme == Scheme::ws);
+  CHECK(config.web_hosts == std::vector<std::string>{"sync.example"});
+  CHECK(config.web_origins == std::vector<std::string>{"https://app.example"});
   CHECK(config.peers.at(0).port == 4900);
   CHECK(to_string(config.allow_peers.at(0)) == key);
   CHECK(config.limits.connections == 7);
@@ -86,8 +91,7 @@ TEST_CASE("what is wrong is named with file, line and key") {
       {"[node]\nlisten = 5", "sheaf.toml:2: node.listen: is not a list of texts"},
       {"[node]\nlisten = [5]", "sheaf.toml:2: node.listen: is not a list of texts"},
       {"[node]\n\npeers = [\"nowhere\"]", "sheaf.toml:3: node.peers: nowhere: "},
-      {"[node]\npeers = [\"ws://h:1\"]",
-       "sheaf.toml:2: node.peers: ws://h:1: only tcp:// is available in this version"},
+      {"[node]\npeers = [\"stdio:\"]", "sheaf.toml:2: node.peers: stdio:: "},
       {"[node]\nhttp = \"127.0.0.1:4902\"", "sheaf.toml:2: node.http: is not available in this version"},
       {"[node]\nlisten_to = []", "sheaf.toml:2: node.listen_to: no such key"},
       {"\n[nodes]\nlisten = []", "sheaf.toml:2: nodes: no such key"},

@@ -162,13 +162,14 @@ TEST_CASE("connect takes any number of addresses, in any place") {
   const auto connect = action<ConnectCommand>({"connect", "tcp://a:1", "--live", "tcp://b:2"});
   CHECK(connect.peers == std::vector{address("tcp://a:1"), address("tcp://b:2")});
   CHECK(connect.live);
+  CHECK(action<ConnectCommand>({"connect", "ws://h:1/path"}).peers == std::vector{address("ws://h:1/path")});
   CHECK(!connect.sparse);
   CHECK(said({"connect"}).code == exit_code::wrong_usage);
 }
 
 TEST_CASE("an address that cannot be used is wrong usage that names it") {
-  for (const char* wrong : {"127.0.0.1:1", "tcp://", "tcp://h", "tcp://h:99999", "udp://h:1", "ws://h:1",
-                            "stdio:", "exec:ssh host", "tcp://nokey@h:1"}) {
+  for (const char* wrong : {"127.0.0.1:1", "tcp://", "tcp://h", "tcp://h:99999", "udp://h:1",
+                            "tcp://h:1/path", "stdio:", "exec:ssh host", "tcp://nokey@h:1"}) {
     const Said result = said({"connect", wrong});
     CHECK(result.code == exit_code::wrong_usage);
     CHECK(result.text.find(wrong) != std::string::npos);

@@ -128,6 +128,15 @@ TEST_CASE("protocol and storage know no event loop") {
           [](std::string_view file) { return starts_with(file, "net/") || starts_with(file, "engine/"); });
 }
 
+TEST_CASE("Boost.Beast stands behind one door") {
+  const auto behind = [](std::string_view file) {
+    return file == "net/upgrade_request.cpp" || file == "net/websocket_stream.cpp";
+  };
+  only_in([](const Include& i) { return starts_with(i.target, "boost/beast"); },
+          [&](std::string_view file) { return file == "net/upgrade_request.hpp" || behind(file); });
+  only_in([](const Include& i) { return i.target == "net/upgrade_request.hpp"; }, behind);
+}
+
 TEST_CASE("LevelDB stands behind one door") {
   only_in(is_leveldb, [](std::string_view file) { return starts_with(file, "storage/leveldb_"); });
 }

@@ -19,7 +19,7 @@ struct Environment {
   Timers* timers = nullptr;
   Pool* pool = nullptr;
   RandomSource* random = nullptr;
-  Dialer* dialer = nullptr;  // how addresses are reached; none: over TCP
+  Dialer* dialer = nullptr;  // how addresses are reached; none: over TCP and WebSocket
   std::string boot_id;       // changes when the machine restarts; empty: every start counts as the same boot
 };
 

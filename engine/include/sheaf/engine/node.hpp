@@ -33,6 +33,10 @@ struct NodeOptions {
   Durability durability = Durability::crash;
   bool sparse = false;                 // fetch only what is read or downloaded, not all of every core
   std::vector<PublicKey> allow_peers;  // whom we talk to; empty: anyone
+  // Over WebSocket: names of ours besides numbers, localhost and the one listened on, without port; and web
+  // pages that may reach us, as scheme://host[:port].
+  std::vector<std::string> web_hosts;
+  std::vector<std::string> web_origins;
 };
 
 struct FollowOptions {

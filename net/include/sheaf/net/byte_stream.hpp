@@ -15,8 +15,8 @@
 
 namespace sheaf {
 
-// Used from one strand; at most one readable() and one writable() are awaited at a time. The owner outlives
-// both. Cancelling a wait ends it with cancelled_error() and loses nothing.
+// Used from one strand; at most one readable() is awaited at a time. The owner outlives all waits. Cancelling
+// a wait ends it with cancelled_error() and loses nothing.
 class ByteStream {
  public:
   virtual ~ByteStream() = default;

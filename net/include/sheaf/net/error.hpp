@@ -17,8 +17,12 @@ enum class NetErrc {
   bad_host,              // the caller's: neither a name nor a number of a host
   bad_port,              // the caller's: not a number from 0 to 65535
   bad_key,               // the caller's: what stands before @ is not a key
-  scheme_not_available,  // ours: a kind of address that this build knows and cannot use
+  scheme_not_available,  // the caller's: a kind of address that cannot be used there
   closed,                // ours: the stream or listener was closed before
+  upgrade_refused,       // one side's: the HTTP request did not become a WebSocket
+  bad_upgrade,           // the peer's: its answer to the request for a WebSocket is none
+  text_message,          // the peer's: a WebSocket message of text, where only bytes have a meaning
+  control_flood,         // the peer's: more pings, pongs and the like in a second than L16 lets through
 };
 
 const boost::system::error_category& net_category() noexcept;

@@ -70,6 +70,11 @@ struct Limits {
   // L14: extension messages and user data.
   std::size_t extension_bytes = 64 * 1024;
 
+  // L16: a WebSocket. Its HTTP request has the time of a handshake (L2).
+  std::size_t http_head_bytes = 8 * 1024;
+  std::size_t websocket_message_bytes = 16 * 1024 * 1024 + 2;  // the longest frame of the stream in it
+  std::size_t control_frames_per_second = 100;
+
   // L17: connections.
   std::size_t connections = 256;
   std::size_t connections_per_address = 16;
