@@ -137,6 +137,12 @@ TEST_CASE("Boost.Beast stands behind one door") {
   only_in([](const Include& i) { return i.target == "net/upgrade_request.hpp"; }, behind);
 }
 
+TEST_CASE("what touches the files of a user blocks, and knows no event loop") {
+  for (const auto& source : sources_of("engine/peer_node/files"))
+    for (const auto& include : source.includes)
+      CHECK_MESSAGE(!is_asio(include), include.file, " includes ", include.target);
+}
+
 TEST_CASE("LevelDB stands behind one door") {
   only_in(is_leveldb, [](std::string_view file) { return starts_with(file, "storage/leveldb_"); });
 }
