@@ -37,6 +37,10 @@ std::string piece(Choices& choices) {
                                        "\\",
                                        "//",
                                        "/a",
+                                       "a/..",
+                                       "b/..",
+                                       "link/..",
+                                       "/a/..",
                                        "/.",
                                        "/..",
                                        "/b/",
@@ -62,6 +66,12 @@ std::string joined(Choices& choices, std::size_t most) {
   return out;
 }
 
+// Texts that only together do harm are met often enough to meet each other; half of the time none of them.
+std::string one_of(Choices& choices, std::initializer_list<const char*> texts) {
+  const std::size_t which = choices.below(2 * texts.size());
+  return which < texts.size() ? texts.begin()[which] : std::string();
+}
+
 struct Put {
   std::string name;
   Facts facts;
@@ -70,7 +80,8 @@ struct Put {
 
 Put next_entry(Choices& choices) {
   Put put;
-  put.name = (choices.below(8) > 0 ? "/" : "") + joined(choices, 5);
+  put.name = one_of(choices, {"/a", "/b", "/c", "/sub/a", "/sub/b", "/sub/link/a", "/a/b"});
+  if (put.name.empty()) put.name = (choices.below(8) > 0 ? "/" : "") + joined(choices, 5);
   const std::uint64_t kind = choices.below(8);
   put.facts.executable = choices.below(2) == 1;
   if (choices.below(2) == 1) put.facts.modified = static_cast<Milliseconds>(choices.number());
@@ -79,7 +90,8 @@ Put next_entry(Choices& choices) {
     put.facts.bytes = put.contents.size();
   } else if (kind < 7) {
     put.facts.kind = Facts::Kind::link;
-    put.facts.link_text = joined(choices, 6);
+    put.facts.link_text = one_of(choices, {".", "a", "a/..", "b/..", "../a/..", "sub/..", "/", "/b/.."});
+    if (put.facts.link_text.empty()) put.facts.link_text = joined(choices, 6);
   } else {
     put.facts.kind = Facts::Kind::neither;
   }
