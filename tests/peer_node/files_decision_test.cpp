@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "engine/peer_node/files/decision.hpp"
+#include "engine/peer_node/files/metadata_time.hpp"
 
 namespace sheaf::peer_node::files {
 namespace {
@@ -57,6 +58,15 @@ TEST_CASE("after the comparison only a difference is written") {
   CHECK(after_comparing(file(1, {}), file(1, 6), true) == same);
   CHECK(after_comparing(file(1, {}, true), file(1, 6), true) == attributes);
   CHECK(after_comparing(file(1, 5), file(1, 5), true) == same);
+}
+
+TEST_CASE("a file's time goes into metadata that is null or an object, beside what is there") {
+  CHECK(metadata_with_time("null", 5) == R"({"mtime":5})");
+  CHECK(metadata_with_time("{}", -1) == R"({"mtime":-1})");
+  CHECK(metadata_with_time(R"({"z":[1.5,"é"],"mtime":1,"a":null})", 2) ==
+        R"({"z":[1.5,"é"],"mtime":2,"a":null})");
+  for (const char* other : {"\"text\"", "7", "[]", "true", "no JSON"})
+    CHECK_FALSE(metadata_with_time(other, 5));
 }
 
 }  // namespace

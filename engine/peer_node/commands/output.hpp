@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include <nlohmann/json.hpp>
 
@@ -16,8 +17,10 @@ using Json = nlohmann::ordered_json;
 // One line; bytes that are not UTF-8 are replaced.
 std::string to_line(const Json& json);
 
-// Control characters escaped, so that a name cannot move a terminal's cursor.
-std::string printable(const std::string& text);
+// What a terminal would obey instead of show, escaped: control characters (also those of eight bits, in
+// UTF-8), what turns the direction of writing, line and paragraph separators, and bytes that are not UTF-8.
+// Texts that strangers chose are shown through this.
+std::string printable(std::string_view text);
 
 // A core's key as commands print it: bare, or {"key":"…"} with --json.
 std::string key_line(const CommandContext& context, const CoreKey& key);

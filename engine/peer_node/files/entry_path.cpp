@@ -35,29 +35,6 @@ std::variant<EntryPath, SkipReason> split(std::string_view relative) {
   return path;
 }
 
-// How many bytes the character at the front has; 0: it is none.
-std::size_t character_bytes(std::string_view text) {
-  const auto at = [&](std::size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : std::uint8_t{0};
-  };
-  const auto follows = [&](std::size_t i, unsigned from = 0x80, unsigned to = 0xbf) {
-    return at(i) >= from && at(i) <= to;
-  };
-  const unsigned lead = at(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xc2 && lead <= 0xdf) return follows(1) ? 2 : 0;
-  if (lead >= 0xe0 && lead <= 0xef) {
-    // Neither longer than need be, nor one half of a surrogate pair.
-    const bool second = follows(1, lead == 0xe0 ? 0xa0 : 0x80, lead == 0xed ? 0x9f : 0xbf);
-    return second && follows(2) ? 3 : 0;
-  }
-  if (lead >= 0xf0 && lead <= 0xf4) {
-    const bool second = follows(1, lead == 0xf0 ? 0x90 : 0x80, lead == 0xf4 ? 0x8f : 0xbf);
-    return second && follows(2) && follows(3) ? 4 : 0;
-  }
-  return 0;
-}
-
 }  // namespace
 
 std::string EntryPath::text() const {
@@ -78,6 +55,28 @@ std::variant<EntryPath, SkipReason> path_of_file(std::string_view relative) {
   if (parts != nullptr && parts->parts.size() > 1 && parts->parts.front().back() == ':')
     return SkipReason::not_normal;
   return path;
+}
+
+std::size_t character_bytes(std::string_view text) {
+  const auto at = [&](std::size_t i) {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : std::uint8_t{0};
+  };
+  const auto follows = [&](std::size_t i, unsigned from = 0x80, unsigned to = 0xbf) {
+    return at(i) >= from && at(i) <= to;
+  };
+  const unsigned lead = at(0);
+  if (lead < 0x80) return 1;
+  if (lead >= 0xc2 && lead <= 0xdf) return follows(1) ? 2 : 0;
+  if (lead >= 0xe0 && lead <= 0xef) {
+    // Neither longer than need be, nor one half of a surrogate pair.
+    const bool second = follows(1, lead == 0xe0 ? 0xa0 : 0x80, lead == 0xed ? 0x9f : 0xbf);
+    return second && follows(2) ? 3 : 0;
+  }
+  if (lead >= 0xf0 && lead <= 0xf4) {
+    const bool second = follows(1, lead == 0xf0 ? 0x90 : 0x80, lead == 0xf4 ? 0x8f : 0xbf);
+    return second && follows(2) && follows(3) ? 4 : 0;
+  }
+  return 0;
 }
 
 bool is_utf8(std::string_view text) {

@@ -36,6 +36,8 @@ std::variant<EntryPath, SkipReason> path_of_entry(std::string_view name);
 std::variant<EntryPath, SkipReason> path_of_file(std::string_view relative);
 
 bool is_utf8(std::string_view text);
+// How many bytes the character at the front has; 0: it is none of UTF-8. Requires: text is not empty.
+std::size_t character_bytes(std::string_view text);
 
 // The names of our files while they are being written. `number` is drawn at random.
 std::string temporary_name(std::uint64_t number);
