@@ -13,6 +13,7 @@ namespace sheaf {
 namespace {
 
 constexpr std::size_t address_bytes = 1'024;  // a key, a longest name, a port, and a path of some length
+constexpr std::size_t command_bytes = 8'192;  // far less than a shell takes
 constexpr std::size_t host_bytes = 253;       // as DNS has it
 
 bool is_name_or_number(std::string_view host) {
@@ -44,9 +45,16 @@ bool is_path(std::string_view text) {
 }  // namespace
 
 Result<Address> parse_address(std::string_view text) {
-  if (text.size() > address_bytes) return NetErrc::bad_address;
-  if (text.starts_with("stdio:") || text.starts_with("exec:")) return NetErrc::scheme_not_available;
   Address out;
+  if (constexpr std::string_view exec = "exec:"; text.starts_with(exec)) {
+    out.scheme = Scheme::exec;
+    out.command = text.substr(exec.size());
+    const bool usable = !out.command.empty() && out.command.find('\0') == std::string::npos;
+    if (!usable || out.command.size() > command_bytes) return NetErrc::bad_address;
+    return out;
+  }
+  if (text.size() > address_bytes) return NetErrc::bad_address;
+  if (text.starts_with("stdio:")) return NetErrc::scheme_not_available;
   if (text.starts_with("tcp://"))
     out.scheme = Scheme::tcp;
   else if (text.starts_with("ws://"))
@@ -88,6 +96,7 @@ std::string to_string(const Address& address) {
   switch (address.scheme) {
     case Scheme::tcp: out = "tcp://"; break;
     case Scheme::ws: out = "ws://"; break;
+    case Scheme::exec: return "exec:" + address.command;
   }
   if (address.key) out.append(to_string(*address.key)).append("@");
   const bool brackets = address.host.find(':') != std::string::npos;

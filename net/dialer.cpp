@@ -5,6 +5,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "net/exec_stream.hpp"
 #include "net/resolve.hpp"
 #include "net/tcp_stream.hpp"
 #include "net/websocket_stream.hpp"
@@ -32,6 +33,7 @@ asio::awaitable<Result<std::unique_ptr<ByteStream>>> TcpDialer::dial(const Addre
 }
 
 asio::awaitable<Result<std::unique_ptr<ByteStream>>> TcpDialer::open(const Address& address) {
+  if (address.scheme == Scheme::exec) co_return exec_stream(executor_, address.command);
   auto stream = co_await connect(address);
   if (!stream || address.scheme != Scheme::ws) co_return stream;
   co_return co_await WebSocketStream::connect(std::move(*stream), address, limits_, timers_);

@@ -1,4 +1,4 @@
-// Connects to addresses over TCP, bare or with a WebSocket on it.
+// Connects to addresses: over TCP, bare or with a WebSocket on it, or by a command that is started.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

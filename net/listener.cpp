@@ -40,6 +40,7 @@ asio::awaitable<Result<std::unique_ptr<TcpListener>>> TcpListener::listen(const 
                                                                           Timers& timers,
                                                                           Admission& admission,
                                                                           const UpgradePolicy* given) {
+  if (address.scheme == Scheme::exec) co_return NetErrc::scheme_not_available;
   const auto endpoints = co_await resolve(address.host, address.port);
   if (!endpoints) co_return endpoints.error();
   const tcp::endpoint& endpoint = endpoints->front();

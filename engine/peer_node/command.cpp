@@ -14,6 +14,10 @@ struct Traits {
   CommandTraits operator()(const ConnectCommand& connect) const {
     return {.makes_store = true, .endless = connect.live, .replicates = true, .sparse = connect.sparse};
   }
+  // What its stdin has said cannot be said again to another process.
+  CommandTraits operator()(const SyncCommand& sync) const {
+    return {.makes_store = true, .endless = sync.live, .sparse = sync.sparse};
+  }
   CommandTraits operator()(const CoreCreateCommand&) const { return {.makes_store = true}; }
   CommandTraits operator()(const CoreAppendCommand&) const { return {}; }
   CommandTraits operator()(const CoreGetCommand&) const { return {}; }

@@ -59,6 +59,13 @@ struct ConnectCommand {
   bool sparse = false;
   bool operator==(const ConnectCommand&) const = default;
 };
+// Over stdin and stdout.
+struct SyncCommand {
+  std::optional<bool> initiator;  // nothing: the two sides agree
+  bool live = false;
+  bool sparse = false;
+  bool operator==(const SyncCommand&) const = default;
+};
 struct CoreCreateCommand {
   std::string name;
   bool operator==(const CoreCreateCommand&) const = default;
@@ -156,7 +163,7 @@ struct BenchCommand {
 };
 
 using Action = std::variant<InfoCommand, AddCommand, ForgetCommand, DownloadCommand, ServeCommand,
-                            ConnectCommand, CoreCreateCommand, CoreAppendCommand, CoreGetCommand,
+                            ConnectCommand, SyncCommand, CoreCreateCommand, CoreAppendCommand, CoreGetCommand,
                             CoreInfoCommand, CoreSeekCommand, CoreTruncateCommand, BenchCommand>;
 
 struct Command {

@@ -133,7 +133,11 @@ Key later(std::string section, std::string name) {
 std::vector<Key> all_keys() {
   std::vector<Key> keys{
       {"node", "listen", true,
-       [](Config& config, const toml::node& node) { config.listen = addresses_of(node); }},
+       [](Config& config, const toml::node& node) {
+         config.listen = addresses_of(node);
+         for (const auto& address : config.listen)
+           if (address.scheme == Scheme::exec) throw Refused{to_string(address) + ": cannot be listened on"};
+       }},
       {"node", "peers", true,
        [](Config& config, const toml::node& node) { config.peers = addresses_of(node); }},
       {"node", "web_hosts", true,

@@ -67,6 +67,7 @@ int code_of(NetErrc error) {
     case NetErrc::unreachable:
     case NetErrc::name_not_found:
     case NetErrc::bad_upgrade:
+    case NetErrc::no_agreement:
     case NetErrc::text_message:
     case NetErrc::control_flood: return exit_code::no_peer;
     case NetErrc::upgrade_refused: return exit_code::refused;
@@ -75,6 +76,7 @@ int code_of(NetErrc error) {
     case NetErrc::bad_port:
     case NetErrc::bad_key:
     case NetErrc::scheme_not_available: return exit_code::wrong_usage;
+    case NetErrc::equal_roles:
     case NetErrc::closed: return exit_code::failed;
   }
   return exit_code::failed;

@@ -72,6 +72,10 @@ class Io {
   // The same without a newline, for a line that is drawn over and over.
   boost::asio::awaitable<void> draw(std::string text);
 
+  // The descriptors themselves, for a session that runs over them instead of text.
+  int input() const { return descriptors_.in.get(); }
+  int output() const { return descriptors_.out.get(); }
+
   bool output_is_terminal() const;
   bool error_is_terminal() const;
   bool input_is_terminal() const;

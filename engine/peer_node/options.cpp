@@ -80,13 +80,17 @@ Address address_from(const std::string& text) {
 
 std::vector<Address> addresses_from(const std::vector<std::string>& texts) {
   std::vector<Address> addresses;
-  for (const auto& text : texts) addresses.push_back(address_from(text));
+  for (const auto& text : texts) {
+    addresses.push_back(address_from(text));
+    if (addresses.back().scheme == Scheme::exec) throw WrongUsage("a command cannot be listened on: " + text);
+  }
   return addresses;
 }
 
 Address peer_from(const std::string& text) {
   Address address = address_from(text);
-  if (address.port == 0) throw WrongUsage("port 0 is only for listening: " + text);
+  if (address.port == 0 && address.scheme != Scheme::exec)
+    throw WrongUsage("port 0 is only for listening: " + text);
   return address;
 }
 
@@ -264,6 +268,27 @@ void add_session_commands(Grammar& grammar) {
     sub->add_flag("--sparse", raw->sparse, "Fetch only what is read or downloaded");
     grammar.commands.emplace_back(sub, [raw](const Surroundings& around) -> Action {
       return ConnectCommand{peers_from(raw->peers), raw->live, raw->sparse || is_set(around, "SHEAF_SPARSE")};
+    });
+  }
+  {
+    struct Raw {
+      bool initiator = false, responder = false, live = false, sparse = false;
+    };
+    auto raw = std::make_shared<Raw>();
+    CLI::App* sub = grammar.command(app, "sync", "Replicate over stdin and stdout; ends when complete",
+                                    "socat EXEC:'sheaf -d notes sync' EXEC:'ssh host sheaf -d notes sync'");
+    auto* initiator = sub->add_flag("--initiator", raw->initiator, "Begin the handshake");
+    auto* responder = sub->add_flag("--responder", raw->responder,
+                                    "Let the other side begin (without either flag the two agree)");
+    initiator->excludes(responder);
+    sub->add_flag("--live", raw->live, "Go on until either side closes");
+    sub->add_flag("--sparse", raw->sparse, "Fetch only what is read or downloaded");
+    grammar.commands.emplace_back(sub, [raw](const Surroundings& around) -> Action {
+      SyncCommand sync;
+      if (raw->initiator || raw->responder) sync.initiator = raw->initiator;
+      sync.live = raw->live;
+      sync.sparse = raw->sparse || is_set(around, "SHEAF_SPARSE");
+      return sync;
     });
   }
 }

@@ -105,7 +105,7 @@ TEST_CASE("what is no address is refused by the part that is wrong") {
       {"tcp://" + hex_key + "0@host:1", NetErrc::bad_key},
       {"tcp://" + hex_key + "@" + hex_key + "@host:1", NetErrc::bad_host},
       {"stdio:", NetErrc::scheme_not_available},
-      {"exec:ssh host", NetErrc::scheme_not_available},
+      {"exec:", NetErrc::bad_address},
   };
   for (const auto& row : rows) {
     CAPTURE(row.text);

@@ -167,9 +167,25 @@ TEST_CASE("connect takes any number of addresses, in any place") {
   CHECK(said({"connect"}).code == exit_code::wrong_usage);
 }
 
+TEST_CASE("a command is an address to dial, and none to listen on") {
+  CHECK(action<ConnectCommand>({"connect", "exec:ssh host sheaf sync"}).peers.at(0).command ==
+        "ssh host sheaf sync");
+  CHECK(action<ServeCommand>({"serve", "--peer", "exec:cat"}).peers.at(0).scheme == Scheme::exec);
+  CHECK(said({"serve", "--listen", "exec:cat"}).code == exit_code::wrong_usage);
+}
+
+TEST_CASE("sync has a role or agrees on one") {
+  CHECK(action<SyncCommand>({"sync"}) == SyncCommand{});
+  CHECK(action<SyncCommand>({"sync", "--initiator", "--live"}) ==
+        SyncCommand{.initiator = true, .live = true});
+  CHECK(action<SyncCommand>({"sync", "--responder", "--sparse"}) ==
+        SyncCommand{.initiator = false, .sparse = true});
+  CHECK(said({"sync", "--initiator", "--responder"}).code == exit_code::wrong_usage);
+}
+
 TEST_CASE("an address that cannot be used is wrong usage that names it") {
   for (const char* wrong : {"127.0.0.1:1", "tcp://", "tcp://h", "tcp://h:99999", "udp://h:1",
-                            "tcp://h:1/path", "stdio:", "exec:ssh host", "tcp://nokey@h:1"}) {
+                            "tcp://h:1/path", "stdio:", "exec:", "tcp://nokey@h:1"}) {
     const Said result = said({"connect", wrong});
     CHECK(result.code == exit_code::wrong_usage);
     CHECK(result.text.find(wrong) != std::string::npos);

@@ -126,7 +126,7 @@ asio::awaitable<Outcome> with_server(Node& node, const CoreKey& key, std::uint16
   // The work begins first, so that its clock runs before the connection is made.
   auto both = co_await until_one_ends(work(*core), node.connect(here(port), Until::ended));
   if (both.a_first || both.a.code == exit_code::done) co_return std::move(both.a);
-  co_return outcome_of(both.b, here(port));
+  co_return outcome_of(both.b, to_string(here(port)));
 }
 
 asio::awaitable<Outcome> measure_fetch_core(BenchContext context, const BenchFetchCore& verb, Core& core) {

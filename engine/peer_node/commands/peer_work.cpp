@@ -65,8 +65,7 @@ asio::awaitable<Result<SessionSummary>> connect_in_time(CommandContext& context,
   co_return std::move(both.a);
 }
 
-Outcome outcome_of(const Result<SessionSummary>& ended, const Address& peer) {
-  const std::string name = to_string(peer);
+Outcome outcome_of(const Result<SessionSummary>& ended, const std::string& name) {
   if (!ended) {
     if (ended.error() == make_error_code(NetErrc::timed_out))
       return failed(exit_code::no_peer, name + ": no session within the time of --timeout");
@@ -84,7 +83,7 @@ asio::awaitable<Outcome> with_peer(CommandContext& context, const std::optional<
   if (both.a_first) co_return std::move(both.a);
   // The peer may have gone right after it gave us the last of what we wanted.
   if (both.a.code == exit_code::done) co_return std::move(both.a);
-  Outcome outcome = outcome_of(both.b, *peer);
+  Outcome outcome = outcome_of(both.b, to_string(*peer));
   if (outcome.code == exit_code::done)
     outcome = failed(exit_code::no_peer, to_string(*peer) + ": went away too early");
   co_return outcome;

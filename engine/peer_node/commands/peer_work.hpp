@@ -24,6 +24,6 @@ boost::asio::awaitable<Result<SessionSummary>> connect_in_time(CommandContext& c
                                                                Until until);
 
 // What a session that ended comes to for the shell.
-Outcome outcome_of(const Result<SessionSummary>& ended, const Address& peer);
+Outcome outcome_of(const Result<SessionSummary>& ended, const std::string& peer);
 
 }  // namespace sheaf::peer_node

@@ -6,6 +6,7 @@
 #include "engine/peer_node/commands/follow_commands.hpp"
 #include "engine/peer_node/commands/info_command.hpp"
 #include "engine/peer_node/commands/serve_commands.hpp"
+#include "engine/peer_node/commands/sync_command.hpp"
 
 namespace sheaf::peer_node {
 namespace {

@@ -36,11 +36,15 @@ asio::awaitable<void> warn_of_strangers(CommandContext& context, Io& io, const s
       "whoever knows a core's key can read it");
 }
 
+}  // namespace
+
 asio::awaitable<void> warn_of_sparse_holder(CommandContext& context, Io& io, bool sparse) {
   if (context.node_is_sparse == sparse) co_return;
   co_await io.say(std::string("sheaf: note: the process that holds ") + context.global.folder.native() +
                   " was started " + (sparse ? "without" : "with") + " --sparse, and that is what counts");
 }
+
+namespace {
 
 // Dials again and again; ends when it is cancelled or the node closes.
 asio::awaitable<void> keep_connected(CommandContext& context, const Address& peer) {
@@ -49,7 +53,7 @@ asio::awaitable<void> keep_connected(CommandContext& context, const Address& pee
 
 asio::awaitable<void> connect_once(CommandContext& context, const Address& peer, Io& io, Outcome& worst) {
   const auto ended = co_await connect_in_time(context, peer, Until::complete);
-  Outcome one = outcome_of(ended, peer);
+  Outcome one = outcome_of(ended, to_string(peer));
   if (ended && context.global.json) {
     if (auto printed = co_await io.print(session_line(*ended, peer)); !printed)
       one = failed(printed.error(), "stdout");

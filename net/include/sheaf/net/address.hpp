@@ -1,7 +1,8 @@
-// Where a peer is: tcp://[KEY@]HOST:PORT or ws://[KEY@]HOST:PORT[/PATH].
+// Where a peer is: tcp://[KEY@]HOST:PORT, ws://[KEY@]HOST:PORT[/PATH], or a command whose standard input and
+// output lead to it, exec:COMMAND.
 //
 // KEY is the peer's public key in any form of key_text.hpp, HOST a name, an IPv4 number, or an IPv6 number in
-// brackets. A whole address has at most 1,024 bytes.
+// brackets. A whole address has at most 1,024 bytes, a command 8,192.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,7 @@ namespace sheaf {
 enum class Scheme {
   tcp,
   ws,
+  exec,
 };
 
 struct Address {
@@ -25,10 +27,11 @@ struct Address {
   std::string host{};              // without brackets
   std::uint16_t port = 0;          // 0 only where one listens: any free one
   std::string path{};              // of ws: empty, or begins with /
+  std::string command{};           // of exec, which has nothing else: as a shell takes it
   bool operator==(const Address&) const = default;
 };
 
-// NetErrc::bad_address, bad_host, bad_port, bad_key; scheme_not_available for stdio: and exec:.
+// NetErrc::bad_address, bad_host, bad_port, bad_key; scheme_not_available for stdio:.
 Result<Address> parse_address(std::string_view text);
 
 // As parse_address reads it, the key as hex.

@@ -22,6 +22,8 @@ enum class NetErrc {
   upgrade_refused,       // one side's: the HTTP request did not become a WebSocket
   bad_upgrade,           // the peer's: its answer to the request for a WebSocket is none
   text_message,          // the peer's: a WebSocket message of text, where only bytes have a meaning
+  equal_roles,           // nobody's: both sides drew the same to agree on who begins
+  no_agreement,          // the peer's: what it wrote is not how two sides agree on who begins
   control_flood,         // the peer's: more pings, pongs and the like in a second than L16 lets through
 };
 
