@@ -1,21 +1,6 @@
 # The libraries we stand on, all as Debian packages them. Libraries without a CMake package of their own
 # come through pkg-config as interface targets.
-find_package(Threads REQUIRED)
-find_package(Boost 1.81 REQUIRED)
-find_package(fmt REQUIRED)
-find_package(PkgConfig REQUIRED)
-
-pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
-add_library(sheaf_sodium INTERFACE)
-target_link_libraries(sheaf_sodium INTERFACE PkgConfig::sodium)
-
-# Not through LevelDB's own CMake package: Debian's names Snappy's development files, which nobody needs who
-# links the shared library.
-find_library(leveldb_library leveldb REQUIRED)
-find_path(leveldb_headers leveldb/db.h REQUIRED)
-add_library(sheaf_leveldb INTERFACE)
-target_link_libraries(sheaf_leveldb INTERFACE ${leveldb_library})
-target_include_directories(sheaf_leveldb SYSTEM INTERFACE ${leveldb_headers})
+include(${CMAKE_CURRENT_LIST_DIR}/link_dependencies.cmake)
 
 # Headers alone: protobuf's wire format, and JSON.
 find_path(protozero_headers protozero/pbf_reader.hpp REQUIRED)

@@ -144,7 +144,7 @@ struct BenchLocalAppend {
   bool operator==(const BenchLocalAppend&) const = default;
 };
 struct BenchReplicate {
-  enum class Transport { tcp, memory };
+  enum class Transport { tcp, ws, memory };
   enum class Store { disk, memory };
   std::uint64_t blocks = 0;
   std::uint64_t block_bytes = 0;
@@ -159,6 +159,7 @@ using BenchVerb = std::variant<BenchServeCore, BenchFetchCore, BenchFetchSparse,
 struct BenchCommand {
   BenchVerb verb;
   bool in_memory = false;  // the store of a verb: given up with the process
+  bool over_web = false;   // the two sides meet over WebSocket
   bool operator==(const BenchCommand&) const = default;
 };
 

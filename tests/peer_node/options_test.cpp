@@ -266,6 +266,9 @@ TEST_CASE("bench replicate takes its shape from flags") {
   CHECK(other.in_memory);
   CHECK(std::get<BenchReplicate>(other.verb).transport == BenchReplicate::Transport::memory);
   CHECK(std::get<BenchReplicate>(other.verb).live);
+  const auto web = action<BenchCommand>({"bench", "replicate", "--blocks", "3", "--transport", "ws"});
+  CHECK(std::get<BenchReplicate>(web.verb).transport == BenchReplicate::Transport::ws);
+  CHECK(action<BenchCommand>({"bench", "--scheme", "ws", "serve-core", "a", "10", "3", "0"}).over_web);
   CHECK(said({"bench", "replicate"}).code == exit_code::wrong_usage);
   CHECK(said({"bench", "replicate", "--blocks", "9", "--transport", "pigeon"}).code ==
         exit_code::wrong_usage);

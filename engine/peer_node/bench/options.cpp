@@ -15,7 +15,7 @@ using Built = std::vector<std::pair<CLI::App*, std::function<Action(const Surrou
 
 // One set of fields for all verbs: each takes the positionals that it names.
 struct Raw {
-  std::string folder, key, transport = "tcp", store = "disk";
+  std::string folder, key, transport = "tcp", store = "disk", scheme = "tcp";
   std::uint64_t blocks = 0, bytes = 0, gets = 0, samples = 0, interval = 5, batch = 1;
   std::uint16_t port = 0;
   bool live = false;
@@ -37,6 +37,9 @@ class Verbs {
     bench_->add_option("--store", raw_->store, "Where the blocks are kept (default: disk)")
         ->type_name("disk|memory")
         ->check(CLI::IsMember({"disk", "memory"}));
+    bench_->add_option("--scheme", raw_->scheme, "Over what the two sides of a verb meet (default: tcp)")
+        ->type_name("tcp|ws")
+        ->check(CLI::IsMember({"tcp", "ws"}));
   }
 
   // `positionals` in the contract's order, each by its name there.
@@ -47,7 +50,7 @@ class Verbs {
     verb->footer("Example:\n  sheaf bench " + example);
     for (const auto& positional : positionals) option(*verb, positional)->required();
     built_.emplace_back(verb, [raw = raw_, make](const Surroundings& around) -> Action {
-      return BenchCommand{make(*raw, around), raw->store == "memory"};
+      return BenchCommand{make(*raw, around), raw->store == "memory", raw->scheme == "ws"};
     });
   }
 
@@ -112,8 +115,10 @@ Built bench_grammar(CLI::App& app) {
               BenchReplicate replicate;
               replicate.blocks = raw.blocks;
               replicate.block_bytes = raw.bytes;
-              replicate.transport = raw.transport == "memory" ? BenchReplicate::Transport::memory
-                                                              : BenchReplicate::Transport::tcp;
+              using Transport = BenchReplicate::Transport;
+              replicate.transport = raw.transport == "memory" ? Transport::memory
+                                    : raw.transport == "ws"   ? Transport::ws
+                                                              : Transport::tcp;
               replicate.store =
                   raw.store == "memory" ? BenchReplicate::Store::memory : BenchReplicate::Store::disk;
               replicate.live = raw.live;
@@ -128,9 +133,9 @@ Built bench_grammar(CLI::App& app) {
       ->type_name("BYTES");
   replicate
       ->add_option("--transport", verbs.raw().transport,
-                   "Two processes over TCP, or one over a pipe in memory (default: tcp)")
-      ->type_name("tcp|memory")
-      ->check(CLI::IsMember({"tcp", "memory"}));
+                   "Two processes over TCP or WebSocket, or one over a pipe in memory (default: tcp)")
+      ->type_name("tcp|ws|memory")
+      ->check(CLI::IsMember({"tcp", "ws", "memory"}));
   replicate->add_flag("--live", verbs.raw().live, "Append one block each interval, and time its arrival");
   replicate->add_option("--interval", verbs.raw().interval, "Between the blocks of --live (default: 5)")
       ->type_name("MS");

@@ -77,13 +77,14 @@ std::vector<std::string> client_words(const BenchReplicate& verb, const std::str
 }
 
 Result<Child> start_side(const BenchContext& context, const std::vector<std::string>& words) {
-  std::vector<std::string> arguments{"bench", "--store", context.in_memory ? "memory" : "disk"};
+  std::vector<std::string> arguments{"bench", "--store", context.in_memory ? "memory" : "disk", "--scheme",
+                                     context.over_web ? "ws" : "tcp"};
   arguments.insert(arguments.end(), words.begin(), words.end());
   return Child::start(context.environment.executor, arguments);
 }
 
-asio::awaitable<Result<Json>> over_tcp(const BenchContext& context, const BenchReplicate& verb,
-                                       const Scratch& scratch) {
+asio::awaitable<Result<Json>> in_two_processes(const BenchContext& context, const BenchReplicate& verb,
+                                               const Scratch& scratch) {
   const std::string source = scratch.path() / "source";
   const std::string copy = scratch.path() / "copy";
   auto server = start_side(context, server_words(verb, source));
@@ -184,8 +185,9 @@ asio::awaitable<Outcome> replicate(BenchContext context, const BenchReplicate& v
   const Scratch scratch;
   if (scratch.path().empty()) co_return failed(exit_code::failed, "no folder for temporary files");
   Result<Json> result = Json();
-  if (verb.transport == BenchReplicate::Transport::tcp)
-    result = co_await over_tcp(context, verb, scratch);
+  context.over_web = context.over_web || verb.transport == BenchReplicate::Transport::ws;
+  if (verb.transport != BenchReplicate::Transport::memory)
+    result = co_await in_two_processes(context, verb, scratch);
   else
     result = co_await in_one_process(context, verb, scratch);
   if (!result) co_return failed(result.error(), "replicate");

@@ -33,7 +33,7 @@ asio::awaitable<Result<void>> until_interrupted(Interrupts& interrupts) {
 
 asio::awaitable<int> run_bench(const Environment& environment, const BenchCommand& command,
                                const GlobalOptions& global, Io& io, Interrupts& interrupts) {
-  const Dispatch dispatch{{environment, io, command.in_memory}, global};
+  const Dispatch dispatch{{environment, io, command.in_memory, command.over_web}, global};
   auto ended = co_await until_one_ends(std::visit(dispatch, command.verb), until_interrupted(interrupts));
   if (interrupts.number != 0 && ended.a.code != exit_code::done)
     co_return exit_code::signal_base + interrupts.number;

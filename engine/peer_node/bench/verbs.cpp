@@ -16,8 +16,9 @@ namespace asio = boost::asio;
 
 constexpr const char* core_name = "bench";
 
-Address here(std::uint16_t port) {
+Address here(const BenchContext& context, std::uint16_t port) {
   Address address;
+  address.scheme = context.over_web ? Scheme::ws : Scheme::tcp;
   address.host = "127.0.0.1";
   address.port = port;
   return address;
@@ -88,7 +89,7 @@ asio::awaitable<Outcome> on_node(BenchContext context, std::filesystem::path fol
 }
 
 asio::awaitable<Outcome> say_ready(BenchContext context, Node& node, const Core& core, std::uint16_t port) {
-  const auto taken = co_await node.listen(here(port));
+  const auto taken = co_await node.listen(here(context, port));
   if (!taken) co_return failed(taken.error(), "listen");
   co_return co_await say_and_idle(context.io, ready_json(core, *taken));
 }
@@ -120,13 +121,14 @@ asio::awaitable<Outcome> serve_live(BenchContext context, const BenchServeLive& 
 
 // Follows the core and runs `work` while one session with the server lasts.
 template <class Work>
-asio::awaitable<Outcome> with_server(Node& node, const CoreKey& key, std::uint16_t port, Work work) {
+asio::awaitable<Outcome> with_server(BenchContext context, Node& node, const CoreKey& key, std::uint16_t port,
+                                     Work work) {
   auto core = co_await node.follow(key);
   if (!core) co_return failed(core.error(), to_string(key));
   // The work begins first, so that its clock runs before the connection is made.
-  auto both = co_await until_one_ends(work(*core), node.connect(here(port), Until::ended));
+  auto both = co_await until_one_ends(work(*core), node.connect(here(context, port), Until::ended));
   if (both.a_first || both.a.code == exit_code::done) co_return std::move(both.a);
-  co_return outcome_of(both.b, to_string(here(port)));
+  co_return outcome_of(both.b, to_string(here(context, port)));
 }
 
 asio::awaitable<Outcome> measure_fetch_core(BenchContext context, const BenchFetchCore& verb, Core& core) {
@@ -180,20 +182,23 @@ asio::awaitable<Outcome> run(BenchContext context, const BenchServeLive& verb) {
 
 asio::awaitable<Outcome> run(BenchContext context, const BenchFetchCore& verb) {
   const auto measure = [&](Core& core) { return measure_fetch_core(context, verb, core); };
-  co_return co_await on_node(context, verb.folder,
-                             [&](Node& node) { return with_server(node, verb.key, verb.port, measure); });
+  co_return co_await on_node(context, verb.folder, [&](Node& node) {
+    return with_server(context, node, verb.key, verb.port, measure);
+  });
 }
 
 asio::awaitable<Outcome> run(BenchContext context, const BenchFetchSparse& verb) {
   const auto measure = [&](Core& core) { return measure_fetch_sparse(context, verb, core); };
-  co_return co_await on_node(context, verb.folder,
-                             [&](Node& node) { return with_server(node, verb.key, verb.port, measure); });
+  co_return co_await on_node(context, verb.folder, [&](Node& node) {
+    return with_server(context, node, verb.key, verb.port, measure);
+  });
 }
 
 asio::awaitable<Outcome> run(BenchContext context, const BenchFetchLive& verb) {
   const auto measure = [&](Core& core) { return measure_fetch_live(context, verb, core); };
-  co_return co_await on_node(context, verb.folder,
-                             [&](Node& node) { return with_server(node, verb.key, verb.port, measure); });
+  co_return co_await on_node(context, verb.folder, [&](Node& node) {
+    return with_server(context, node, verb.key, verb.port, measure);
+  });
 }
 
 asio::awaitable<Outcome> run(BenchContext context, const BenchLocalAppend& verb) {

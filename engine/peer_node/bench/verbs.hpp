@@ -11,6 +11,7 @@ struct BenchContext {
   const Environment& environment;
   Io& io;
   bool in_memory;
+  bool over_web;
 };
 
 boost::asio::awaitable<Outcome> run(BenchContext context, const BenchServeCore& verb);
