@@ -247,6 +247,21 @@ std::vector<IncomingRequest> CoreChannel::take_requests(std::size_t most) {
   return out;
 }
 
+void CoreChannel::put_back(std::vector<IncomingRequest> requests) {
+  std::erase_if(requests, [&](const IncomingRequest& request) {
+    const auto state = pending_.find(request.ticket);
+    if (state == pending_.end()) return true;
+    if (state->second.state == Pending::State::cancelled) {
+      pending_.erase(state);
+      return true;
+    }
+    state->second.state = Pending::State::queued;
+    return false;
+  });
+  requests_.insert(requests_.begin(), std::make_move_iterator(requests.begin()),
+                   std::make_move_iterator(requests.end()));
+}
+
 std::vector<IncomingData> CoreChannel::take_data() { return std::exchange(data_, {}); }
 std::vector<Asked> CoreChannel::take_unanswered() { return std::exchange(unanswered_, {}); }
 bool CoreChannel::take_remote_changed() { return std::exchange(remote_changed_, false); }

@@ -86,6 +86,8 @@ class CoreChannel {
 
   // -- What came in since the last call.
   std::vector<IncomingRequest> take_requests(std::size_t most);
+  // Gives back what was taken and not answered; it is the first to be taken again.
+  void put_back(std::vector<IncomingRequest> requests);
   std::vector<IncomingData> take_data();
   // Asked in vain: the peer does not have it, or its answer did not fit. The owner may ask elsewhere.
   std::vector<Asked> take_unanswered();

@@ -345,7 +345,19 @@ void do_reads(Reads& reads, const LocalCore& local, const CoreTools& tools) {
   const ByteCount padding = tools.encryption ? block_padding : ByteCount{};
   for (SeekRead& read : reads.seeks) read.found = seek(read.bytes, local.head, tools.store, padding);
   const bool large = large_blocks(local.head);
-  for (Serve& item : reads.serves) serve(item, reads.bodies, large, local, tools);
+  // The items of one peer lie next to each other: it has one batch at a time.
+  AttachmentId peer{};
+  std::uint64_t made = 0;
+  for (Serve& item : reads.serves) {
+    if (item.attachment != peer) made = 0;
+    peer = item.attachment;
+    if (made >= serve_bytes) {
+      item.reply = Serve::Reply::later;
+      continue;
+    }
+    serve(item, reads.bodies, large, local, tools);
+    made += item.frame ? item.frame->size() : item.body_end - item.body_begin;
+  }
 }
 
 Delta do_change(Mutation& change, const LocalCore& local, const CoreTools& tools) {

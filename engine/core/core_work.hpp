@@ -52,10 +52,14 @@ struct SeekRead {
   Result<std::optional<Sought>> found = std::optional<Sought>();
 };
 
+// Bytes that the answers of one batch to one peer come to: no more are begun past it.
+inline constexpr std::uint64_t serve_bytes = 2 * 1024 * 1024;
+
 struct Serve {
   AttachmentId attachment;
   IncomingRequest request;
-  enum class Reply { data, not_available, old_fork, invalid } reply = Reply::not_available;
+  // later: the batch had grown large enough; the request has to be taken again.
+  enum class Reply { data, not_available, old_fork, invalid, later } reply = Reply::not_available;
   // An encoded data message: small ones next to each other in Reads::bodies, a large one in its own frame.
   std::size_t body_begin = 0;
   std::size_t body_end = 0;

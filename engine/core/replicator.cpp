@@ -13,8 +13,7 @@ namespace {
 constexpr std::size_t window_most = 1024;
 // Bytes that the answers in flight may come to, as far as the average block tells.
 constexpr std::uint64_t window_bytes = 8 * 1024 * 1024;
-// Bytes of blocks that one batch of answers is made of, and how many at most.
-constexpr std::uint64_t serve_bytes = 2 * 1024 * 1024;
+// Answers in one batch at most.
 constexpr std::size_t serve_most = 1024;
 // A peer whose answers keep leading to nodes that we do not hold is not asked again.
 constexpr std::size_t missing_nodes_most = 32;
@@ -121,10 +120,12 @@ void Replicator::take_data(Attachment& attachment) {
   }
 }
 
+// One batch a peer at a time: what is on the pool is not yet in the queue that has_send_room() measures.
 void Replicator::take_requests(Attachment& attachment) {
-  if (!attachment.channel->has_requests() || !attachment.session->has_send_room()) return;
+  if (attachment.serving || !attachment.channel->has_requests() || !attachment.session->has_send_room())
+    return;
   const std::uint64_t fits = serve_bytes / std::max<std::uint64_t>(average_block(local_.head), 1);
-  const auto most = static_cast<std::size_t>(std::clamp<std::uint64_t>(fits, 4, serve_most));
+  const auto most = static_cast<std::size_t>(std::clamp<std::uint64_t>(fits, 2, serve_most));
   std::vector<Serve> items;
   for (IncomingRequest& request : attachment.channel->take_requests(most)) {
     Serve item;
@@ -132,7 +133,8 @@ void Replicator::take_requests(Attachment& attachment) {
     item.request = std::move(request);
     items.push_back(std::move(item));
   }
-  if (!items.empty()) owner_.serve(std::move(items));
+  attachment.serving = !items.empty();
+  if (attachment.serving) owner_.serve(std::move(items));
 }
 
 void Replicator::serve_more(CoreChannel& channel) {
@@ -471,11 +473,17 @@ void Replicator::work_failed(std::vector<Ingest::Item>& items) {
 
 void Replicator::served(Reads& reads) {
   std::set<SessionPort*> spoken;
+  std::map<AttachmentId, std::vector<IncomingRequest>> again;
   for (Serve& item : reads.serves) {
     Attachment* attachment = find(item.attachment);
-    if (!attachment || !attachment->channel->is_open()) continue;
+    if (!attachment) continue;
+    attachment->serving = false;
+    if (!attachment->channel->is_open()) continue;
     CoreChannel& channel = *attachment->channel;
     const std::uint64_t ticket = item.request.ticket;
+    // Other cores of the session may have filled its queue meanwhile; blocks are then read anew.
+    if (item.reply == Serve::Reply::data && !attachment->session->has_send_room())
+      item.reply = Serve::Reply::later;
     spoken.insert(attachment->session);
     switch (item.reply) {
       case Serve::Reply::data:
@@ -496,8 +504,11 @@ void Replicator::served(Reads& reads) {
         if (!attachment->session->forgive_invalid_request())
           attachment->session->end(SessionEnd::invalid_request);
         break;
+      case Serve::Reply::later: again[item.attachment].push_back(std::move(item.request)); break;
     }
   }
+  for (auto& [id, requests] : again)
+    if (Attachment* attachment = find(id)) attachment->channel->put_back(std::move(requests));
   for (SessionPort* session : spoken) session->flush();
   for (auto& [id, attachment] : attachments_)
     if (attachment.channel->is_open()) take_requests(attachment);

@@ -42,6 +42,13 @@ test('a block of 14 MiB', limit, async (t) => {
   await assertAllRead({ served, reader }, pattern, 1)
 })
 
+// Node asks for more at once than may wait in our queue: it is answered as fast as it reads.
+test('blocks of 1 MiB, asked for forty-eight at a time and more', limit, async (t) => {
+  const pattern = `${1024 * 1024}/big`
+  const both = await sheafAndReader(t, { pattern, count: 160 })
+  await assertAllRead(both, pattern, 160)
+})
+
 test('100,000 blocks of 10 B', limit, async (t) => {
   const both = await sheafAndReader(t, { pattern: '10/many', count: 100_000 })
   await assertAllRead(both, '10/many', 100_000)

@@ -356,6 +356,27 @@ TEST_CASE("a cancelled request gets no reply, taken or not") {
   CHECK(talk.channel.pending_requests() == 0);
 }
 
+TEST_CASE("requests put back are taken again before all others, and those cancelled meanwhile are not") {
+  ChannelTalk talk(3);
+  talk.open();
+  for (const std::uint64_t id : {1u, 2u, 3u}) talk.say(block_request(id, id - 1));
+  auto taken = talk.channel.take_requests(2);
+  talk.say(Cancel{1});
+  talk.channel.put_back(std::move(taken));
+  CHECK(talk.channel.has_requests());
+  CHECK(talk.channel.pending_requests() == 2);
+  taken = talk.channel.take_requests(10);
+  REQUIRE(taken.size() == 2);
+  CHECK(taken[0].id == 2);
+  CHECK(taken[1].id == 3);
+  talk.channel.answer(taken[0].ticket, encoded_data(block_data(2, 1, talk.log.blocks[1])));
+  CHECK(talk.carry() == Lines{"data 2"});
+  talk.say(Cancel{3});
+  talk.channel.put_back({taken[1]});
+  CHECK_FALSE(talk.channel.has_requests());
+  CHECK(talk.channel.pending_requests() == 0);
+}
+
 TEST_CASE("an id that is used again gets the answer to its last request, and no other") {
   for (const bool cancelled : {false, true}) {
     for (const bool taken : {false, true}) {
