@@ -7,3 +7,5 @@ find_path(protozero_headers protozero/pbf_reader.hpp REQUIRED)
 add_library(sheaf_protozero INTERFACE)
 target_include_directories(sheaf_protozero SYSTEM INTERFACE ${protozero_headers})
 find_package(nlohmann_json REQUIRED)
+
+find_path(xxhash_headers xxhash.h REQUIRED)  # used as a header alone

@@ -27,6 +27,8 @@ foreign=$(nm -DC --defined-only "$libraries/libsheaf.so" | awk '{ $1 = $2 = ""; 
           grep -vE 'sheaf::|boost::' || true)
 [ -z "$foreign" ] || { echo "the shared library shows names that are not its own:"; head -20 <<<"$foreign"; exit 1; }
 
+[ "$("$work/cmake/value_router")" = $'goodbye in fallback\nhello in a b' ] || { echo "value_router printed otherwise"; exit 1; }
+
 # One peer writes and serves; the others follow it over TCP and WebSocket.
 coproc server { "$work/cmake/serve_to_node" "$work/served" one two three; }
 server_pid=$!

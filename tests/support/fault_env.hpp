@@ -72,6 +72,11 @@ class FaultEnv final : public leveldb::EnvWrapper {
 
   // The machine comes up again. Requires: no store is open.
   void lose_power(Unsynced unsynced) {
+    lose_power_by_file([&](const std::string&) { return unsynced; });
+  }
+  // The same, where what becomes of the bytes depends on the file's name.
+  template <class Fate>
+  void lose_power_by_file(Fate fate) {
     const std::lock_guard lock(mutex_);
     crash_at_.reset();
     fail_at_.reset();
@@ -79,7 +84,7 @@ class FaultEnv final : public leveldb::EnvWrapper {
     locked_.clear();
     for (auto& [name, file] : files_) {
       std::size_t left = file->data.size();
-      switch (unsynced) {
+      switch (fate(name)) {
         case Unsynced::kept: break;
         case Unsynced::dropped: left = file->synced; break;
         case Unsynced::torn: {

@@ -1,0 +1,27 @@
+// Where the calls to one store run, so that a slow store holds up nobody but those who need it.
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+namespace sheaf {
+
+// One store's lane: work is done one after another, in the order it was given.
+class Lane {
+ public:
+  class Work {
+   public:
+    virtual ~Work() = default;
+    virtual void run() = 0;
+  };
+
+  virtual ~Lane() = default;
+  // Gives the work to the lane and waits for its end, at most until the deadline has passed: then false, and
+  // the work goes on (or is begun) without its caller. Work owns what it touches.
+  virtual bool run(std::shared_ptr<Work> work, std::chrono::milliseconds deadline) = 0;
+};
+
+// A thread of the lane's own. Destroying the lane waits for the work that it has begun.
+std::unique_ptr<Lane> thread_lane();
+
+}  // namespace sheaf

@@ -1,0 +1,258 @@
+// Holding pointers and copies against each other, and mending what differs.
+#include <algorithm>
+
+#include "storage/router_impl.hpp"
+
+namespace sheaf {
+
+using namespace router_records;
+
+namespace {
+
+using Kind = RouterFinding::Kind;
+
+}  // namespace
+
+Result<CheckReport> RouterImpl::check(const CheckOptions& options) {
+  const std::shared_lock lock(open_);
+  if (!opened_) return StorageErrc::closed;
+  CheckReport report;
+  const Buffer from = options.after ? entry_key(*options.after) : to_buffer(entry_prefix);
+  std::vector<std::pair<Buffer, Buffer>> page;
+  bool ended = false;
+  {
+    auto cursor = root_.iterate(options.after ? KeyRange{.gt = from, .lt = past(entry_prefix)}
+                                              : KeyRange{.gte = from, .lt = past(entry_prefix)});
+    if (!cursor) return cursor.error();
+    while (page.size() < options.most) {
+      const auto more = (*cursor)->next();
+      if (!more) return more.error();
+      if (!*more) {
+        ended = true;
+        break;
+      }
+      // Of values in the root nothing is compared here; rebalancing asks where they belong.
+      const Bytes record = (*cursor)->value();
+      const bool pointed = !record.empty() && record.back() == pointer_mark;
+      page.emplace_back(to_buffer((*cursor)->key().subspan(1)),
+                        pointed || options.rebalance ? to_buffer(record) : Buffer{inline_mark});
+    }
+  }
+  for (const auto& [key, record] : page) {
+    if (auto done = check_entry(key, record, options, report); !done) return done.error();
+    ++report.keys;
+  }
+  if (!ended) {
+    if (!page.empty()) report.next = page.back().first;
+    return report;
+  }
+  if (auto done = find_orphans(options, report); !done) return done.error();
+  return report;
+}
+
+Result<void> RouterImpl::check_entry(Bytes key, Bytes record, const CheckOptions& options,
+                                     CheckReport& report) {
+  const auto entry = decode_entry(record);
+  if (!entry) {
+    report.findings.push_back(
+        {.kind = Kind::damaged_entry, .key = to_buffer(key), .store = std::string(root_label)});
+    return {};
+  }
+  if (entry->pointer)
+    if (auto done = check_pointer(key, *entry->pointer, options, report); !done) return done;
+  return options.rebalance ? rebalance(key, *entry, report) : Result<void>();
+}
+
+Result<void> RouterImpl::check_pointer(Bytes key, const Pointer& pointer, const CheckOptions& options,
+                                       CheckReport& report) {
+  std::vector<std::size_t> bad;
+  std::size_t good = pointer.copies.size();
+  std::size_t unreadable = 0;
+  std::vector<RouterFinding> found;
+  for (std::size_t at = 0; at < pointer.copies.size(); ++at) {
+    ++report.copies;
+    const Number number = pointer.copies[at].store;
+    const auto label = labels_.find(number);
+    const std::string name = label == labels_.end() ? std::to_string(number) : label->second;
+    const auto say = [&](Kind kind) {
+      found.push_back({.kind = kind, .key = to_buffer(key), .store = name});
+    };
+    auto copy = found_copy(key, pointer, at);
+    if (copy && copy->current) {
+      if (good == pointer.copies.size()) good = at;
+      continue;
+    }
+    if (copy || copy.error() == StorageErrc::damaged) {
+      say(Kind::damaged_copy);
+    } else if (copy.error() == StorageErrc::not_found) {
+      say(Kind::missing_copy);
+    } else {
+      say(Kind::unreadable);
+      ++unreadable;
+      continue;
+    }
+    bad.push_back(at);
+  }
+  if (found.empty()) return {};
+  // The key may have moved on while it was looked at.
+  auto record = root_record(key);
+  if (!record) return record.error();
+  const auto now = *record ? decode_entry(**record) : Result<Entry>(Entry{});
+  if (!now || !now->pointer || now->pointer->version != pointer.version) return {};
+
+  const bool nowhere = good == pointer.copies.size() && unreadable == 0;
+  if (nowhere) found.push_back({.kind = Kind::no_good_copy, .key = to_buffer(key), .store = {}});
+  if (options.repair && good < pointer.copies.size() && !bad.empty()) {
+    auto source = found_copy(key, pointer, good);
+    if (source && source->current)
+      for (const std::size_t at : bad) {
+        const std::size_t one[] = {at};
+        const bool done = mend(key, pointer, source->value, one).has_value();
+        for (RouterFinding& finding : found)
+          if (finding.store == labels_[pointer.copies[at].store]) finding.mended = done;
+      }
+  }
+  report.findings.insert(report.findings.end(), found.begin(), found.end());
+  return {};
+}
+
+// Puts the value through the routes again where they have changed.
+Result<void> RouterImpl::rebalance(Bytes key, const Entry& entry, CheckReport& report) {
+  // What a node keeps as state stays in the root; an entry does not say its role, but a block's pointer does.
+  const bool block = entry.pointer && entry.pointer->block;
+  if (!entry.pointer) return {};
+  const Traits traits{.role = block ? Traits::Role::block : Traits::Role::value,
+                      .size = entry.pointer->length};
+  Buffer value;
+  if (!read(key, *entry.pointer, value, Checked::yes, false)) return {};  // reported already
+  bool to_root = false;
+  auto wanted = route(value, traits, to_root);
+  if (!wanted) return {};
+  std::set<Number> now, then;
+  for (const CopyAt& copy : entry.pointer->copies) now.insert(copy.store);
+  for (const RouterPort* port : *wanted) then.insert(port->number);
+  if (now == then) return {};
+  Batch batch;
+  batch.put(key, value, traits);
+  const auto moved = put_through(batch, Durable::yes, {.silent = true, .only_if = entry.pointer->version});
+  if (!moved && moved.error() == StorageErrc::not_found) return {};  // overwritten meanwhile
+  report.findings.push_back({.kind = Kind::misplaced,
+                             .key = to_buffer(key),
+                             .store = labels_of(*entry.pointer).front(),
+                             .mended = moved.has_value()});
+  return {};
+}
+
+// Copies without a pointer, in every store. What others put there is no concern of ours, unless we adopt.
+Result<void> RouterImpl::find_orphans(const CheckOptions& options, CheckReport& report) {
+  if (rebuilding_) return {};
+  (void)settle();
+  for (const auto& port : ports_) {
+    if (auto able = use(*port); !able) {
+      report.findings.push_back({.kind = Kind::unreadable, .key = {}, .store = port->label()});
+      continue;
+    }
+    std::set<std::uint64_t> under_way;
+    std::uint64_t end = 0;
+    {
+      const std::lock_guard lock(versions_);
+      under_way = in_flight_;
+      end = next_version_;
+    }
+    struct Orphan {
+      Buffer copy;
+      std::optional<Buffer> record;
+      std::uint64_t version;
+    };
+    std::vector<Orphan> orphans;
+    for (const bool blocks : {false, true}) {
+      const Buffer from = to_buffer(blocks ? block_copy_prefix : copy_record_prefix);
+      auto cursor = port->iterate({.gte = from, .lt = past(from), .keys_only = blocks});
+      if (!cursor) return cursor.error();
+      for (;;) {
+        const auto more = (*cursor)->next();
+        if (!more) {
+          report.findings.push_back({.kind = Kind::unreadable, .key = {}, .store = port->label()});
+          break;
+        }
+        if (!*more) break;
+        const Buffer at = to_buffer((*cursor)->key());
+        const auto key = versioned(at);
+        if (!key || key->version >= end || under_way.contains(key->version)) continue;
+        const Buffer copy = blocks ? at : to_buffer(key->rest);
+        const auto record =
+            blocks ? Result<CopyRecord>(CopyRecord{}) : decode_copy_record((*cursor)->value());
+        if (record) {
+          auto known = named(blocks ? key->rest : Bytes(record->outer_key), key->version, port->number, copy);
+          if (!known) return known.error();
+          if (*known) continue;
+        }
+        orphans.push_back({.copy = copy, .record = std::nullopt, .version = key->version});
+        if (!blocks) orphans.back().record = at;
+      }
+    }
+    const std::set<Buffer> waiting = waiting_copies(port->number);
+    for (const Orphan& orphan : orphans) {
+      if (waiting.contains(orphan.copy)) continue;
+      bool mended = false;
+      if (options.repair && orphan.version >= port->joined) {
+        Batch batch;
+        batch.del(orphan.copy);
+        if (orphan.record) batch.del(*orphan.record);
+        mended = write_copies(*port, batch, Durable::no).has_value();
+      }
+      report.findings.push_back(
+          {.kind = Kind::orphan_copy, .key = orphan.copy, .store = port->label(), .mended = mended});
+    }
+  }
+  return {};
+}
+
+Result<std::uint64_t> RouterImpl::rebuild_root() {
+  const std::shared_lock lock(open_);
+  const auto failed = [](Error error) -> Result<std::uint64_t> {
+    return {boost::system::in_place_error, error};
+  };
+  if (!opened_) return failed(StorageErrc::closed);
+  if (!rebuilding_) return failed(StorageErrc::exists);
+  // Copies of one key and version belong together; the highest version of a key is its value.
+  std::map<Buffer, Pointer> pointers;
+  for (const auto& port : ports_) {
+    auto cursor = port->iterate({.gte = copy_record_prefix, .lt = past(copy_record_prefix)});
+    if (!cursor) return failed(cursor.error());
+    for (;;) {
+      const auto more = (*cursor)->next();
+      if (!more) return failed(more.error());
+      if (!*more) break;
+      const auto key = versioned((*cursor)->key());
+      const auto record = decode_copy_record((*cursor)->value());
+      if (!key || !record) continue;
+      Buffer value;
+      if (!port->get(key->rest, value, Checked::yes) || checksum_of(value) != record->checksum) continue;
+      Pointer& pointer = pointers[record->outer_key];
+      if (pointer.version > key->version) continue;
+      if (pointer.version < key->version)
+        pointer = {.version = key->version,
+                   .length = record->length,
+                   .block = false,
+                   .checksum = record->checksum,
+                   .copies = {}};
+      pointer.copies.push_back({.store = port->number, .key = to_buffer(key->rest)});
+    }
+  }
+  Batch batch;
+  const std::lock_guard committing(committing_);
+  for (const auto& [outer, pointer] : pointers) {
+    batch.put_copy(entry_key(outer), encode_pointer(pointer));
+    for (const CopyAt& copy : pointer.copies) batch.put_copy(reverse_key(copy.store, copy.key), outer);
+    if (batch.size() + ports_.size() + 1 < root_.limits().batch_operations) continue;
+    if (auto written = root_.write(batch, Durable::yes); !written) return failed(written.error());
+    batch.clear();
+  }
+  if (auto written = root_.write(batch, Durable::yes); !written) return failed(written.error());
+  if (auto written = write_format(); !written) return failed(written.error());
+  rebuilding_ = false;
+  return pointers.size();
+}
+
+}  // namespace sheaf

@@ -1,0 +1,200 @@
+// The router from inside. Its parts, one file each: life (router.cpp), writing, reading, walking, settling
+// (journal and sweeps), checking, adopting.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <set>
+#include <shared_mutex>
+#include <unordered_set>
+
+#include "storage/backend_support.hpp"
+#include "storage/change_hub.hpp"
+#include "storage/router_port.hpp"
+#include "storage/router_records.hpp"
+
+namespace sheaf {
+
+// Keys that a writer works on; another writer of one of them waits.
+class KeyLocks {
+ public:
+  class Held {
+   public:
+    Held(KeyLocks& locks, std::vector<std::string> keys);
+    ~Held();
+    Held(const Held&) = delete;
+    Held& operator=(const Held&) = delete;
+
+   private:
+    KeyLocks& locks_;
+    std::vector<std::string> keys_;  // sorted, each once
+  };
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable freed_;
+  std::unordered_set<std::string> held_;
+};
+
+class RouterImpl final : public Router {
+ public:
+  explicit RouterImpl(RouterOptions options);
+  ~RouterImpl() override;
+
+  Result<void> open() override;
+  Result<void> close() override;
+
+  using Backend::get;
+  Result<void> get(Bytes key, Buffer& out, Checked checked) override;
+  Result<Buffer> post(Bytes value, const Traits& traits, Durable durable) override;
+  Result<void> write(const Batch& batch, Durable durable) override;
+  Result<void> sync() override;
+  Result<std::unique_ptr<Cursor>> iterate(const KeyRange& range) override;
+  Result<std::unique_ptr<Changes>> changes(const ChangeOptions& options) override;
+  bool poisoned() const override { return root_.poisoned(); }
+  const StoreLimits& limits() const override { return limits_; }
+  std::string trouble() const override;
+
+  Result<std::vector<FoundCopy>> get_all(Bytes key) override;
+  Result<std::unique_ptr<RouterCursor>> entries(const KeyRange& range) override;
+  Result<Explanation> explain(Bytes value, const Traits& traits) override;
+  Result<CheckReport> check(const CheckOptions& options) override;
+  Result<std::uint64_t> rebuild_root() override;
+  Result<std::uint64_t> absorb() override;
+  RouterCounters counters() const override;
+  std::string store_trouble(std::string_view label) const override;
+
+  // A snapshot: copies that it may name stay until it is released.
+  std::uint64_t pin();  // Requires: committing_ is held.
+  void unpin(std::uint64_t snapshot);
+  // For a walk: the value that a pointer of its snapshot names.
+  Result<void> fetch(Bytes key, const router_records::Pointer& pointer, Buffer& out);
+  std::vector<std::string> labels_of(const router_records::Pointer& pointer) const;
+
+ private:
+  using Number = router_records::StoreNumber;
+  using Pointer = router_records::Pointer;
+
+  // Copies that no pointer names any more, waiting for the moment when that is certain to stay so.
+  struct Garbage {
+    std::uint64_t version = 0;  // of the journal entry
+    std::uint64_t commit = 0;   // which commit stopped naming them
+    bool removed = false;       // they are gone, but not synced: only the journal entry is left
+    bool certain = false;       // the commit was synced, and its own copies with it
+    std::vector<std::pair<Number, Buffer>> keys;
+    std::vector<Buffer> reversible{};  // outer keys that go back should the put turn out to be lost
+  };
+
+  // -- Life.
+  Result<void> check_root();
+  Result<void> name_stores();
+  Result<void> write_format();
+  Result<std::uint64_t> root_number(Bytes key);
+  Result<std::uint64_t> highest_version(RouterPort& port);
+  Result<void> reserve_versions();
+  RouterPort* port(Number number) const;
+  RouterPort* port(std::string_view label) const;
+  void note(std::string trouble);
+  void derive_limits();
+
+  // -- Writing.
+  Result<std::vector<RouterPort*>> route(Bytes value, const Traits& traits, bool& to_root);
+  // `silent`: followers are not told; `only_if`: the version that the one key has to have still.
+  struct Quietly {
+    bool silent = false;
+    std::optional<std::uint64_t> only_if{};
+  };
+  Result<void> put_through(const Batch& batch, Durable durable, const Quietly& quietly);
+  Result<std::optional<Buffer>> root_record(Bytes outer_key);
+  std::uint64_t begin_version();
+  void end_version(std::uint64_t version);
+  Result<void> use(RouterPort& port);
+  void add_copy(Batch& batch, const Pointer& pointer, const router_records::CopyAt& copy, Bytes outer_key,
+                Bytes value);
+  void add_removal(Batch& batch, const Pointer& pointer, const router_records::CopyAt& copy, Bytes outer_key);
+  Result<void> write_copies(RouterPort& port, const Batch& batch, Durable durable);
+
+  // -- Reading.
+  // The value that a pointer names; with `mend_too`, copies that are not what it says are written again.
+  Result<void> read(Bytes key, const Pointer& pointer, Buffer& out, Checked checked, bool mend_too);
+  Result<void> mend(Bytes key, const Pointer& pointer, Bytes value, std::span<const std::size_t> bad);
+  Result<void> resolve(Bytes key, const Pointer& pointer, Buffer& out);
+  Result<FoundCopy> found_copy(Bytes key, const Pointer& pointer, std::size_t at);
+  Result<void> keep_aside(Bytes key, Bytes value, std::uint64_t version);
+
+  // -- Settling.
+  Result<void> recover();
+  Result<void> replay(std::uint64_t version, const router_records::Journal& journal,
+                      std::set<Buffer>& moved_on);
+  Result<bool> lost(std::uint64_t version, const router_records::Journal& journal, bool& unsure);
+  Result<void> roll_back(std::uint64_t version, const router_records::Journal& journal,
+                         const std::set<Buffer>& moved_on);
+  void collect_keys(Garbage& garbage, const router_records::Journal& journal) const;
+  Result<void> sweep(RouterPort& port);
+  Result<bool> named(Bytes outer_key, std::uint64_t version, Number store, Bytes copy_key);
+  Result<void> settle();
+  bool remove_garbage(Garbage& garbage);
+  void add_garbage(Garbage garbage, bool oldest);  // Requires: committing_ is held.
+  std::set<Buffer> waiting_copies(Number store);
+  std::uint64_t lowest_in_flight();
+
+  // -- Checking.
+  Result<void> check_entry(Bytes key, Bytes record, const CheckOptions& options, CheckReport& report);
+  Result<void> check_pointer(Bytes key, const Pointer& pointer, const CheckOptions& options,
+                             CheckReport& report);
+  Result<void> rebalance(Bytes key, const router_records::Entry& entry, CheckReport& report);
+  Result<void> find_orphans(const CheckOptions& options, CheckReport& report);
+
+  // -- Adopting.
+  Result<bool> absorb_one(RouterPort& port, const Change& change);
+
+  RoutedStore root_owner_;
+  Backend& root_;
+  const bool root_owned_;
+  std::vector<std::unique_ptr<RouterPort>> ports_;
+  const std::unique_ptr<Mapper> mapper_;
+  const std::string fallback_;
+  const std::size_t copies_least_;
+  Resolver* const resolver_;
+  const bool rebuild_;
+  FreshKeys fresh_keys_;
+  StoreLimits limits_;
+
+  mutable std::shared_mutex open_;  // shared by calls, alone for open and close
+  bool opened_ = false;
+  // The root was lost and is not made again yet: nothing is written, and no copy is an orphan.
+  std::atomic<bool> rebuilding_{false};
+  std::map<Number, RouterPort*> by_number_;
+  std::map<Number, std::string> labels_;  // of stores that are not configured any more, too
+
+  KeyLocks keys_;
+
+  std::mutex committing_;  // orders the writes of the root; guards what follows
+  ChangeHub hub_;
+  std::uint64_t commits_ = 0;
+  std::multiset<std::uint64_t> pins_;
+  std::deque<Garbage> garbage_;
+  std::vector<std::pair<Number, Buffer>> settling_copies_;  // of the garbage that settle() has taken out
+  std::multiset<Buffer> reversible_;                        // of all garbage
+
+  std::mutex versions_;  // guards what follows
+  std::uint64_t next_version_ = 1;
+  std::uint64_t reserved_ = 1;
+  std::set<std::uint64_t> in_flight_;
+
+  std::mutex settling_;
+  std::mutex absorbing_;
+  std::atomic<std::size_t> waiting_{0};  // garbage_.size()
+
+  mutable std::mutex noting_;
+  std::string trouble_;
+  std::atomic<std::uint64_t> repaired_{0}, swept_{0}, rolled_back_{0}, adopted_{0};
+};
+
+inline constexpr std::uint64_t versions_reserved = 4096;
+inline constexpr std::size_t settle_at = 256;               // journal entries
+inline constexpr std::size_t journal_bytes_most = 1 << 20;  // beyond it copies are synced first instead
+
+}  // namespace sheaf

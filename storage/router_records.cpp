@@ -1,0 +1,226 @@
+#include "storage/router_records.hpp"
+
+#include <algorithm>
+
+#define XXH_INLINE_ALL  // the header alone, so that nothing has to be linked
+#include <xxhash.h>
+
+#include "protocol/codec.hpp"
+#include "sheaf/storage/error.hpp"
+
+namespace sheaf::router_records {
+namespace {
+
+constexpr std::uint8_t pointer_version = 1;
+constexpr std::uint8_t block_pointer_version = 2;
+constexpr std::uint8_t copy_record_version = 1;
+constexpr std::uint8_t journal_version = 1;
+
+Buffer key_of(std::initializer_list<std::uint8_t> head) {
+  Buffer key;
+  for (const std::uint8_t byte : head) key.push_back(std::byte{byte});
+  return key;
+}
+
+void add_big_endian(Buffer& to, std::uint64_t value, int bytes) {
+  for (int i = bytes; i-- > 0;) to.push_back(static_cast<std::byte>(value >> (8 * i)));
+}
+
+}  // namespace
+
+Checksum Checksum::from(Bytes bytes) {
+  Checksum out;
+  std::copy_n(bytes.begin(), size, out.value.begin());
+  return out;
+}
+
+Checksum checksum_of(Bytes bytes) {
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes.data(), bytes.size()));
+  return Checksum::from({reinterpret_cast<const std::byte*>(canonical.digest), Checksum::size});
+}
+
+Buffer encode_pointer(const Pointer& pointer) {
+  Buffer bytes;
+  Writer out(bytes);
+  out.u8(pointer.block ? block_pointer_version : pointer_version);
+  out.uint(pointer.version);
+  out.uint(pointer.length);
+  if (!pointer.block) out.fixed(pointer.checksum);
+  out.uint(pointer.copies.size());
+  for (const CopyAt& copy : pointer.copies) {
+    out.u16(copy.store);
+    if (!pointer.block) out.buffer(copy.key);
+  }
+  bytes.push_back(pointer_mark);
+  return bytes;
+}
+
+Result<Entry> decode_entry(Bytes record) {
+  if (record.empty()) return StorageErrc::damaged;
+  const Bytes content = record.first(record.size() - 1);
+  if (record.back() == inline_mark) return Entry{.pointer = std::nullopt, .inline_value = content};
+  if (record.back() != pointer_mark) return StorageErrc::damaged;
+  Reader in(content);
+  Pointer pointer;
+  const std::uint8_t kind = in.u8();
+  if (kind != pointer_version && kind != block_pointer_version) return StorageErrc::damaged;
+  pointer.block = kind == block_pointer_version;
+  pointer.version = in.uint();
+  pointer.length = in.uint();
+  if (!pointer.block) pointer.checksum = in.fixed<Checksum>();
+  pointer.copies.resize(in.count(pointer.block ? 2 : 3));
+  for (CopyAt& copy : pointer.copies) {
+    copy.store = in.u16();
+    if (pointer.block) continue;
+    copy.key = to_buffer(in.buffer());
+    if (copy.key.empty()) return StorageErrc::damaged;
+  }
+  if (!in.ok() || !in.at_end() || pointer.copies.empty()) return StorageErrc::damaged;
+  return Entry{.pointer = std::move(pointer), .inline_value = {}};
+}
+
+Buffer encode_copy_record(Bytes outer_key, std::uint64_t length, const Checksum& checksum) {
+  Buffer bytes;
+  Writer out(bytes);
+  out.u8(copy_record_version);
+  out.fixed(checksum);
+  out.uint(length);
+  out.raw(outer_key);
+  return bytes;
+}
+
+Result<CopyRecord> decode_copy_record(Bytes bytes) {
+  Reader in(bytes);
+  CopyRecord record;
+  if (in.u8() != copy_record_version) return StorageErrc::damaged;
+  record.checksum = in.fixed<Checksum>();
+  record.length = in.uint();
+  record.outer_key = to_buffer(in.raw_rest());
+  if (!in.ok() || record.outer_key.empty()) return StorageErrc::damaged;
+  return record;
+}
+
+Buffer encode_journal(const Journal& journal) {
+  Buffer bytes;
+  Writer out(bytes);
+  out.u8(journal_version);
+  out.boolean(journal.verify);
+  out.uint(journal.before.size());
+  for (const Journal::Before& before : journal.before) {
+    out.buffer(before.key);
+    out.boolean(before.record.has_value());
+    if (before.record) out.buffer(*before.record);
+  }
+  return bytes;
+}
+
+Result<Journal> decode_journal(Bytes bytes) {
+  Reader in(bytes);
+  Journal journal;
+  if (in.u8() != journal_version) return StorageErrc::damaged;
+  journal.verify = in.boolean();
+  journal.before.resize(in.count(2));
+  for (Journal::Before& before : journal.before) {
+    before.key = to_buffer(in.buffer());
+    if (in.boolean()) before.record = to_buffer(in.buffer());
+    if (before.key.empty()) return StorageErrc::damaged;
+  }
+  if (!in.ok() || !in.at_end()) return StorageErrc::damaged;
+  return journal;
+}
+
+Buffer format_key() { return key_of({0, 0}); }
+Buffer reserved_key() { return key_of({0, 1}); }
+
+Buffer label_key(StoreNumber store) {
+  Buffer key = key_of({0, 2});
+  add_big_endian(key, store, 2);
+  return key;
+}
+
+Buffer settled_key(StoreNumber store) {
+  Buffer key = key_of({0, 3});
+  add_big_endian(key, store, 2);
+  return key;
+}
+
+Buffer joined_key(StoreNumber store) {
+  Buffer key = key_of({0, 4});
+  add_big_endian(key, store, 2);
+  return key;
+}
+
+Buffer entry_key(Bytes outer_key) {
+  Buffer key = key_of({1});
+  append(key, outer_key);
+  return key;
+}
+
+Buffer reverse_key(StoreNumber store, Bytes copy_key) {
+  Buffer key = key_of({2});
+  add_big_endian(key, store, 2);
+  append(key, copy_key);
+  return key;
+}
+
+Buffer journal_key(std::uint64_t version) {
+  Buffer key = key_of({3});
+  add_big_endian(key, version, 8);
+  return key;
+}
+
+Buffer aside_key(Bytes outer_key, std::uint64_t version) {
+  Buffer key = key_of({4});
+  add_big_endian(key, outer_key.size(), 2);
+  append(key, outer_key);
+  add_big_endian(key, version, 8);
+  return key;
+}
+
+Buffer copy_record_key(std::uint64_t version, Bytes copy_key) {
+  Buffer key = to_buffer(copy_record_prefix);
+  add_big_endian(key, version, 8);
+  append(key, copy_key);
+  return key;
+}
+
+Buffer block_copy_key(std::uint64_t version, Bytes outer_key) {
+  Buffer key = to_buffer(block_copy_prefix);
+  add_big_endian(key, version, 8);
+  append(key, outer_key);
+  return key;
+}
+
+Buffer copy_key(const Pointer& pointer, const CopyAt& copy, Bytes outer_key) {
+  return pointer.block ? block_copy_key(pointer.version, outer_key) : copy.key;
+}
+
+Buffer past(Bytes prefix) {
+  Buffer key = to_buffer(prefix);
+  key.back() = static_cast<std::byte>(std::to_integer<unsigned>(key.back()) + 1);
+  return key;
+}
+
+std::optional<Versioned> versioned(Bytes key) {
+  if (key.size() <= 10) return std::nullopt;
+  std::uint64_t version = 0;
+  for (const std::byte byte : key.subspan(2, 8))
+    version = version << 8 | std::to_integer<std::uint64_t>(byte);
+  return Versioned{.version = version, .rest = key.subspan(10)};
+}
+
+Buffer encode_u64(std::uint64_t value) {
+  Buffer bytes;
+  Writer(bytes).u64(value);
+  return bytes;
+}
+
+Result<std::uint64_t> decode_u64(Bytes bytes) {
+  Reader in(bytes);
+  const std::uint64_t value = in.u64();
+  if (!in.ok() || !in.at_end()) return StorageErrc::damaged;
+  return value;
+}
+
+}  // namespace sheaf::router_records

@@ -1,0 +1,126 @@
+// What the router writes, in the root and beside the copies. Frozen: it is on disk.
+//
+// In the root (integers in keys big endian):
+//   00 ‖ 00                          format version (u32)
+//   00 ‖ 01                          versions below this one may have been given out (u64)
+//   00 ‖ 02 ‖ store                  label of the store of that number
+//   00 ‖ 03 ‖ store                  versions below this one are settled in that store (u64)
+//   00 ‖ 04 ‖ store                  versions below this one were in that store before it joined (u64)
+//   01 ‖ outer key                   value ‖ 00, or pointer ‖ 01
+//   02 ‖ store ‖ copy key            outer key: the reverse record of a copy
+//   03 ‖ version                     journal entry of a put that is not settled yet
+//   04 ‖ size ‖ outer key ‖ version  a diverging copy that was kept aside
+//
+// In a store:
+//   16 random bytes                  a copy, nothing around it; the first byte is not 0
+//   00 ‖ 72 ‖ version ‖ copy key     its record: checksum, length, outer key
+//   00 ‖ 62 ‖ version ‖ outer key    a copy of a value of role `block`: found by its pointer, so it needs no
+//                                    reverse record, and vouched for by the core's tree, so it needs no
+//                                    checksum
+//
+// store: u16; version: u64; size: u16.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <vector>
+
+#include "sheaf/protocol/bytes.hpp"
+#include "sheaf/protocol/error.hpp"
+
+namespace sheaf::router_records {
+
+inline constexpr std::uint32_t format_version = 1;
+
+// XXH3-128, canonical form.
+struct Checksum {
+  static constexpr std::size_t size = 16;
+  std::array<std::byte, size> value{};
+  Bytes bytes() const { return value; }
+  static Checksum from(Bytes bytes);
+  friend bool operator==(const Checksum&, const Checksum&) = default;
+};
+Checksum checksum_of(Bytes bytes);
+
+using StoreNumber = std::uint16_t;
+
+struct CopyAt {
+  StoreNumber store{};
+  Buffer key;  // in that store; empty for a block, whose copy key follows from version and outer key
+  friend bool operator==(const CopyAt&, const CopyAt&) = default;
+};
+
+struct Pointer {
+  std::uint64_t version = 0;
+  std::uint64_t length = 0;
+  bool block = false;
+  Checksum checksum{};  // not of a block
+  std::vector<CopyAt> copies;
+};
+
+// What lies under an outer key: a pointer, or the value itself.
+struct Entry {
+  std::optional<Pointer> pointer;
+  Bytes inline_value;  // a view into what was decoded
+};
+
+inline constexpr std::byte inline_mark{0};
+inline constexpr std::byte pointer_mark{1};
+
+Buffer encode_pointer(const Pointer& pointer);  // with its mark
+Result<Entry> decode_entry(Bytes record);       // damaged
+
+struct CopyRecord {
+  Checksum checksum{};
+  std::uint64_t length = 0;
+  Buffer outer_key;
+};
+Buffer encode_copy_record(Bytes outer_key, std::uint64_t length, const Checksum& checksum);
+Result<CopyRecord> decode_copy_record(Bytes bytes);  // damaged
+
+// A put that is not settled: what lay under its keys before.
+struct Journal {
+  struct Before {
+    Buffer key;
+    std::optional<Buffer> record;  // the root's, mark included
+  };
+  bool verify = false;         // its copies may not have survived: if one is nowhere, all keys go back
+  std::vector<Before> before;  // without `verify`, only entries whose copies have to go
+};
+Buffer encode_journal(const Journal& journal);
+Result<Journal> decode_journal(Bytes bytes);  // damaged
+
+Buffer format_key();
+Buffer reserved_key();
+Buffer label_key(StoreNumber store);
+Buffer settled_key(StoreNumber store);
+Buffer joined_key(StoreNumber store);
+Buffer entry_key(Bytes outer_key);
+Buffer reverse_key(StoreNumber store, Bytes copy_key);
+Buffer journal_key(std::uint64_t version);
+Buffer aside_key(Bytes outer_key, std::uint64_t version);
+Buffer copy_record_key(std::uint64_t version, Bytes copy_key);
+Buffer block_copy_key(std::uint64_t version, Bytes outer_key);
+// The key of a copy in its store.
+Buffer copy_key(const Pointer& pointer, const CopyAt& copy, Bytes outer_key);
+
+inline constexpr std::byte entry_prefix[] = {std::byte{1}};
+inline constexpr std::byte label_prefix[] = {std::byte{0}, std::byte{2}};
+inline constexpr std::byte journal_prefix[] = {std::byte{3}};
+inline constexpr std::byte reserved_prefix[] = {std::byte{0}};  // in a store: not anybody else's
+inline constexpr std::byte copy_record_prefix[] = {std::byte{0}, std::byte{0x72}};
+inline constexpr std::byte block_copy_prefix[] = {std::byte{0}, std::byte{0x62}};
+// The first key past all that begin so. Requires: the last byte is not ff.
+Buffer past(Bytes prefix);
+
+// Of a key of a copy record or a block copy: the version, and what follows it.
+struct Versioned {
+  std::uint64_t version = 0;
+  Bytes rest;
+};
+std::optional<Versioned> versioned(Bytes key);
+
+Buffer encode_u64(std::uint64_t value);
+Result<std::uint64_t> decode_u64(Bytes bytes);  // damaged
+
+}  // namespace sheaf::router_records

@@ -1,0 +1,303 @@
+// The end of a put's life: when its old copies may go, and what a restart makes of one that was cut off.
+//
+// A journal entry stands in the root from the put's own atomic write on. It goes once the put cannot be lost
+// any more and the copies that nobody names are gone for good: stores synced, root synced, copies removed,
+// stores synced again.
+//
+// A put that was not synced may lose its copies with the power while the root keeps it. Its entry then says
+// what was under its keys, and all of them go back to that, but for those that a later put has changed: that
+// one has an entry that names them, too, as long as the earlier one is not settled.
+#include <algorithm>
+
+#include "storage/router_impl.hpp"
+
+namespace sheaf {
+
+using namespace router_records;
+
+void RouterImpl::collect_keys(Garbage& garbage, const Journal& journal) const {
+  for (const Journal::Before& before : journal.before) {
+    if (journal.verify) garbage.reversible.push_back(before.key);
+    if (!before.record) continue;
+    const auto entry = decode_entry(*before.record);
+    if (!entry || !entry->pointer) continue;
+    for (const CopyAt& copy : entry->pointer->copies) {
+      garbage.keys.emplace_back(copy.store, copy_key(*entry->pointer, copy, before.key));
+      if (!entry->pointer->block)
+        garbage.keys.emplace_back(copy.store, copy_record_key(entry->pointer->version, copy.key));
+    }
+  }
+}
+
+void RouterImpl::add_garbage(Garbage garbage, bool oldest) {
+  reversible_.insert(garbage.reversible.begin(), garbage.reversible.end());
+  garbage_.insert(oldest ? garbage_.begin() : garbage_.end(), std::move(garbage));
+  waiting_ = garbage_.size();
+}
+
+// Copies in a store that nobody names any more, and that only settling may remove. Asked after a copy was
+// found to be without a pointer, it tells a replaced one from an orphan.
+std::set<Buffer> RouterImpl::waiting_copies(Number store) {
+  const std::lock_guard committing(committing_);
+  std::set<Buffer> out;
+  for (const auto& [number, key] : settling_copies_)
+    if (number == store) out.insert(key);
+  for (const Garbage& garbage : garbage_)
+    for (const auto& [number, key] : garbage.keys)
+      if (number == store) out.insert(key);
+  return out;
+}
+
+// False where a store could not be asked: the rest waits for another time.
+bool RouterImpl::remove_garbage(Garbage& garbage) {
+  std::map<Number, Batch> removals;
+  for (const auto& [number, key] : garbage.keys) removals[number].del(key);
+  std::erase_if(garbage.keys, [&](const auto& at) {
+    RouterPort* const store = port(at.first);
+    return store == nullptr;  // no longer configured: check() sweeps it should it come back
+  });
+  bool all = true;
+  for (const auto& [number, removal] : removals) {
+    RouterPort* const store = port(number);
+    if (!store) continue;
+    auto gone = use(*store);
+    if (gone) gone = write_copies(*store, removal, Durable::no);
+    if (gone)
+      std::erase_if(garbage.keys, [n = number](const auto& at) { return at.first == n; });
+    else
+      all = false;
+  }
+  return all;
+}
+
+Result<void> RouterImpl::settle() {
+  const std::unique_lock settling(settling_, std::try_to_lock);
+  if (!settling) return {};  // somebody does it already
+
+  std::vector<Garbage> round;
+  {
+    const std::lock_guard committing(committing_);
+    while (!garbage_.empty() && (pins_.empty() || garbage_.front().commit <= *pins_.begin())) {
+      const auto& keys = garbage_.front().keys;
+      settling_copies_.insert(settling_copies_.end(), keys.begin(), keys.end());
+      round.push_back(std::move(garbage_.front()));
+      garbage_.pop_front();
+    }
+    waiting_ = garbage_.size();
+  }
+  // Of versions below, everything was written before the stores are synced.
+  const std::uint64_t lowest = lowest_in_flight();
+  std::set<Number> unsure;
+  for (const auto& port : ports_)
+    if (!port->sync()) unsure.insert(port->number);
+  const auto synced = root_.sync();
+
+  std::vector<Garbage> kept;
+  std::vector<Buffer> settled;
+  Batch ended;
+  for (Garbage& garbage : round) {
+    if (garbage.removed && unsure.empty()) {
+      ended.del(journal_key(garbage.version));
+      settled.insert(settled.end(), garbage.reversible.begin(), garbage.reversible.end());
+      continue;
+    }
+    // What a put has written itself may lie in a store that is not sure.
+    if (!garbage.removed && synced && (garbage.certain || unsure.empty()))
+      garbage.removed = remove_garbage(garbage);
+    kept.push_back(std::move(garbage));
+  }
+  for (const auto& port : ports_) {
+    if (port->sweep_due || port->settled >= lowest || unsure.contains(port->number)) continue;
+    ended.put_copy(settled_key(port->number), encode_u64(lowest));
+    port->settled = lowest;
+  }
+  const std::lock_guard committing(committing_);
+  garbage_.insert(garbage_.begin(), std::make_move_iterator(kept.begin()),
+                  std::make_move_iterator(kept.end()));
+  waiting_ = garbage_.size();
+  settling_copies_.clear();
+  for (const Buffer& key : settled) reversible_.erase(reversible_.find(key));
+  if (!synced) return synced;
+  return ended.empty() ? Result<void>() : root_.write(ended, Durable::no);
+}
+
+// -- After a restart.
+
+// Whether a put that was not synced has lost a value: no copy is left of it in any store that it names.
+Result<bool> RouterImpl::lost(std::uint64_t version, const Journal& journal, bool& unsure) {
+  for (const Journal::Before& before : journal.before) {
+    auto record = root_record(before.key);
+    if (!record) return {boost::system::in_place_error, record.error()};
+    if (!*record) continue;
+    const auto entry = decode_entry(**record);
+    if (!entry || !entry->pointer || entry->pointer->version != version || entry->pointer->block) continue;
+    bool found = false;
+    bool asked_all = true;
+    for (const CopyAt& copy : entry->pointer->copies) {
+      RouterPort* const store = port(copy.store);
+      auto there = store ? store->has(copy.key) : Result<bool>(StorageErrc::not_found);
+      if (!there) asked_all = false;
+      if (there && *there) found = true;
+    }
+    if (found) continue;
+    if (asked_all) return true;
+    unsure = true;
+  }
+  return false;
+}
+
+// `moved_on`: keys that a later put has changed, and which are that one's.
+Result<void> RouterImpl::roll_back(std::uint64_t version, const Journal& journal,
+                                   const std::set<Buffer>& moved_on) {
+  Batch root;
+  Garbage lost;
+  for (const Journal::Before& before : journal.before) {
+    if (moved_on.contains(before.key)) continue;
+    auto record = root_record(before.key);
+    if (!record) return record.error();
+    if (*record) {
+      const auto entry = decode_entry(**record);
+      if (!entry) continue;  // check() reports it
+      if (entry->pointer) {
+        if (entry->pointer->version != version) continue;
+        for (const CopyAt& copy : entry->pointer->copies) {
+          if (!entry->pointer->block) root.del(reverse_key(copy.store, copy.key));
+          lost.keys.emplace_back(copy.store, copy_key(*entry->pointer, copy, before.key));
+          if (!entry->pointer->block) lost.keys.emplace_back(copy.store, copy_record_key(version, copy.key));
+        }
+      }
+    }
+    if (!before.record) {
+      root.del(entry_key(before.key));
+      continue;
+    }
+    root.put(entry_key(before.key), *before.record);
+    const auto old = decode_entry(*before.record);
+    if (old && old->pointer && !old->pointer->block)
+      for (const CopyAt& copy : old->pointer->copies)
+        root.put_copy(reverse_key(copy.store, copy.key), before.key);
+  }
+  root.del(journal_key(version));
+  if (auto written = root_.write(root, Durable::yes); !written) return written;
+  ++rolled_back_;
+  (void)remove_garbage(lost);  // a sweep or a check finds what stays
+  return {};
+}
+
+Result<void> RouterImpl::replay(std::uint64_t version, const Journal& journal, std::set<Buffer>& moved_on) {
+  bool unsure = false;
+  if (journal.verify) {
+    auto gone = lost(version, journal, unsure);
+    if (!gone) return gone.error();
+    if (*gone) return roll_back(version, journal, moved_on);
+  }
+  for (const Journal::Before& before : journal.before) moved_on.insert(before.key);
+  Garbage garbage{.version = version, .certain = !journal.verify, .keys = {}};
+  collect_keys(garbage, journal);
+  const std::lock_guard committing(committing_);
+  add_garbage(std::move(garbage), true);
+  return {};
+}
+
+Result<void> RouterImpl::recover() {
+  // The newest first: what a later put has replaced is put back by that put's entry.
+  std::vector<std::pair<std::uint64_t, Journal>> entries;
+  {
+    auto cursor = root_.iterate({.gte = journal_prefix, .lt = past(journal_prefix), .reverse = true});
+    if (!cursor) return cursor.error();
+    for (;;) {
+      const auto more = (*cursor)->next();
+      if (!more) return more.error();
+      if (!*more) break;
+      auto journal = decode_journal((*cursor)->value());
+      if (!journal || (*cursor)->key().size() != 9) return StorageErrc::damaged;
+      std::uint64_t version = 0;
+      for (const std::byte byte : (*cursor)->key().subspan(1))
+        version = version << 8 | std::to_integer<std::uint64_t>(byte);
+      entries.emplace_back(version, std::move(*journal));
+    }
+  }
+  std::set<Buffer> moved_on;
+  for (const auto& [version, journal] : entries)
+    if (auto replayed = replay(version, journal, moved_on); !replayed) return replayed;
+  for (const auto& port : ports_)
+    if (port->healthy() && port->sweep_due)
+      if (auto swept = sweep(*port); !swept) note(port->label() + ": " + port->trouble());
+  return settle();
+}
+
+// Whether the root names this copy.
+Result<bool> RouterImpl::named(Bytes outer_key, std::uint64_t version, Number store, Bytes copy_key) {
+  auto record = root_record(outer_key);
+  if (!record) return {boost::system::in_place_error, record.error()};
+  if (!*record) return false;
+  const auto entry = decode_entry(**record);
+  if (!entry || !entry->pointer || entry->pointer->version != version) return false;
+  return std::any_of(entry->pointer->copies.begin(), entry->pointer->copies.end(), [&](const CopyAt& copy) {
+    return copy.store == store && equal(router_records::copy_key(*entry->pointer, copy, outer_key), copy_key);
+  });
+}
+
+// Removes the copies that puts after `settled` have left without a pointer. Puts under way keep theirs.
+Result<void> RouterImpl::sweep(RouterPort& port) {
+  if (rebuilding_) return {};
+  std::set<std::uint64_t> under_way;
+  std::uint64_t end = 0;
+  {
+    const std::lock_guard lock(versions_);
+    under_way = in_flight_;
+    end = next_version_;
+  }
+  port.sweep_due = false;
+  struct Orphan {
+    Buffer copy;
+    std::optional<Buffer> record;
+  };
+  std::vector<Orphan> found;
+  for (const bool blocks : {false, true}) {
+    const Buffer from = blocks ? block_copy_key(port.settled, {}) : copy_record_key(port.settled, {});
+    auto cursor =
+        port.iterate({.gte = from, .lt = blocks ? past(block_copy_prefix) : past(copy_record_prefix)});
+    if (!cursor) {
+      port.sweep_due = true;
+      return cursor.error();
+    }
+    for (;;) {
+      const auto more = (*cursor)->next();
+      if (!more || !*more) break;  // what cannot be read is check()'s to report
+      const Bytes at = (*cursor)->key();
+      const auto key = versioned(at);
+      if (!key || key->version >= end || under_way.contains(key->version)) continue;
+      const auto record = blocks ? Result<CopyRecord>(CopyRecord{}) : decode_copy_record((*cursor)->value());
+      const Bytes copy = blocks ? at : key->rest;
+      if (record) {
+        auto known = named(blocks ? key->rest : Bytes(record->outer_key), key->version, port.number, copy);
+        if (!known) {
+          port.sweep_due = true;
+          return known.error();
+        }
+        if (*known) continue;
+      }
+      found.push_back({.copy = to_buffer(copy), .record = std::nullopt});
+      if (!blocks) found.back().record = to_buffer(at);
+    }
+  }
+  const std::set<Buffer> waiting = waiting_copies(port.number);
+  Batch orphans;
+  for (const Orphan& orphan : found) {
+    if (waiting.contains(orphan.copy)) continue;
+    orphans.del(orphan.copy);
+    if (orphan.record) orphans.del(*orphan.record);
+    ++swept_;
+  }
+  if (!orphans.empty())
+    if (auto gone = write_copies(port, orphans, Durable::no); !gone) {
+      port.sweep_due = true;
+      return gone;
+    }
+  const std::uint64_t lowest = under_way.empty() ? end : std::min(end, *under_way.begin());
+  if (port.settled < lowest) port.settled = lowest;
+  return {};
+}
+
+}  // namespace sheaf

@@ -1,0 +1,376 @@
+// How the router writes: copies, then the root, then what is named no longer.
+#include <algorithm>
+#include <unordered_map>
+
+#include "storage/router_impl.hpp"
+
+namespace sheaf {
+
+using namespace router_records;
+
+// One write of the router while it is made.
+class PutPlan {
+ public:
+  explicit PutPlan(std::uint64_t version) : version_(version) {}
+
+  struct Put {
+    Batch::Operation operation;
+    Pointer pointer;
+    std::vector<RouterPort*> ports;
+  };
+
+  std::uint64_t version_;
+  Batch root_;
+  std::vector<Put> puts_;
+  Journal journal_;
+  std::size_t journal_bytes_ = 0;
+  std::map<RouterPort*, Batch> copies_;
+  std::map<RouterPort*, Batch> removals_;  // of the same copies, should the put fail
+
+  bool has_values() const {
+    return std::any_of(puts_.begin(), puts_.end(), [](const Put& put) { return !put.pointer.block; });
+  }
+};
+
+KeyLocks::Held::Held(KeyLocks& locks, std::vector<std::string> keys) : locks_(locks), keys_(std::move(keys)) {
+  if (keys_.empty()) return;
+  std::sort(keys_.begin(), keys_.end());
+  keys_.erase(std::unique(keys_.begin(), keys_.end()), keys_.end());
+  std::unique_lock lock(locks_.mutex_);
+  locks_.freed_.wait(lock, [&] {
+    return std::none_of(keys_.begin(), keys_.end(),
+                        [&](const auto& key) { return locks_.held_.contains(key); });
+  });
+  locks_.held_.insert(keys_.begin(), keys_.end());
+}
+
+KeyLocks::Held::~Held() {
+  if (keys_.empty()) return;
+  {
+    const std::lock_guard lock(locks_.mutex_);
+    for (const auto& key : keys_) locks_.held_.erase(key);
+  }
+  locks_.freed_.notify_all();
+}
+
+namespace {
+
+// Which operations count: the last one of a key. State is left to the order of the root's batch.
+std::vector<bool> last_of_each_key(const Batch& batch) {
+  std::vector<bool> counts(batch.size(), true);
+  if (batch.size() < 2) return counts;
+  std::unordered_map<std::string_view, std::size_t> last;
+  last.reserve(batch.size());
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const Batch::Operation operation = batch[i];
+    if (operation.traits.role == Traits::Role::state) continue;
+    const auto [at, fresh] = last.try_emplace(as_text(operation.key), i);
+    if (fresh) continue;
+    counts[at->second] = false;
+    at->second = i;
+  }
+  return counts;
+}
+
+// The root's record of a value that lies in the root itself.
+void put_inline(Batch& root, Bytes outer_key, Bytes value, const Traits& traits) {
+  Buffer record;
+  record.reserve(value.size() + 1);
+  append(record, value);
+  record.push_back(inline_mark);
+  root.put_copy(entry_key(outer_key), record, traits);
+}
+
+bool only_state(const Batch& batch) {
+  for (std::size_t i = 0; i < batch.size(); ++i)
+    if (batch[i].traits.role != Traits::Role::state) return false;
+  return true;
+}
+
+}  // namespace
+
+Result<void> RouterImpl::write(const Batch& batch, Durable durable) {
+  if (auto fits = check_limits(batch, limits_); !fits) return fits;
+  const std::shared_lock lock(open_);
+  if (!opened_) return StorageErrc::closed;
+  if (root_.poisoned()) return StorageErrc::poisoned;
+  if (rebuilding_) {
+    note("the root was lost: rebuild_root() comes before the first write");
+    return StorageErrc::damaged;
+  }
+  return put_through(batch, durable, {});
+}
+
+Result<Buffer> RouterImpl::post(Bytes value, const Traits& traits, Durable durable) {
+  Buffer key = fresh_keys_.next();
+  if (auto stored = put(key, value, traits, durable); !stored) return stored.error();
+  return key;
+}
+
+std::uint64_t RouterImpl::begin_version() {
+  const std::lock_guard lock(versions_);
+  in_flight_.insert(next_version_);
+  return next_version_++;
+}
+
+void RouterImpl::end_version(std::uint64_t version) {
+  const std::lock_guard lock(versions_);
+  in_flight_.erase(version);
+}
+
+std::uint64_t RouterImpl::lowest_in_flight() {
+  const std::lock_guard lock(versions_);
+  return in_flight_.empty() ? next_version_ : *in_flight_.begin();
+}
+
+// Versions are never given out twice: the root says how far they may have got, synced, before they do.
+Result<void> RouterImpl::reserve_versions() {
+  std::uint64_t wanted = 0;
+  {
+    const std::lock_guard lock(versions_);
+    if (next_version_ + versions_reserved / 2 < reserved_) return {};
+    wanted = next_version_ + versions_reserved;
+  }
+  const std::lock_guard committing(committing_);
+  if (auto written =
+          root_.put(reserved_key(), encode_u64(wanted), {.role = Traits::Role::state}, Durable::yes);
+      !written)
+    return written;
+  const std::lock_guard lock(versions_);
+  reserved_ = std::max(reserved_, wanted);
+  return {};
+}
+
+Result<std::optional<Buffer>> RouterImpl::root_record(Bytes outer_key) {
+  Buffer record;
+  if (auto got = root_.get(entry_key(outer_key), record); !got) {
+    if (got.error() == StorageErrc::not_found) return std::optional<Buffer>();
+    return got.error();
+  }
+  return std::optional(std::move(record));
+}
+
+Result<std::vector<RouterPort*>> RouterImpl::route(Bytes value, const Traits& traits, bool& to_root) {
+  std::vector<std::string> labels = mapper_->labels(value, traits);
+  if (labels.empty() && !fallback_.empty()) labels.push_back(fallback_);
+  if (labels.empty() && traits.role == Traits::Role::block) labels.emplace_back(root_label);
+  std::vector<RouterPort*> ports;
+  to_root = false;
+  for (const std::string& label : labels) {
+    if (label == root_label) {
+      to_root = true;
+      continue;
+    }
+    RouterPort* const found = port(label);
+    if (!found) {
+      note("the mapper names a store that does not exist: " + label);
+      return RouterErrc::no_route;
+    }
+    if (std::find(ports.begin(), ports.end(), found) == ports.end()) ports.push_back(found);
+  }
+  if (ports.empty() && !to_root) {
+    note("no route takes a value of " + std::to_string(value.size()) + " bytes, and there is no fallback");
+    return RouterErrc::no_route;
+  }
+  return ports;
+}
+
+Result<void> RouterImpl::use(RouterPort& port) {
+  if (auto able = port.ready(); !able) return able;
+  return port.sweep_due ? sweep(port) : Result<void>();
+}
+
+void RouterImpl::add_copy(Batch& batch, const Pointer& pointer, const CopyAt& copy, Bytes outer_key,
+                          Bytes value) {
+  const Traits traits{.role = pointer.block ? Traits::Role::block : Traits::Role::value};
+  batch.put(copy_key(pointer, copy, outer_key), value, traits);
+  if (!pointer.block)
+    batch.put_copy(copy_record_key(pointer.version, copy.key),
+                   encode_copy_record(outer_key, pointer.length, pointer.checksum), traits);
+}
+
+void RouterImpl::add_removal(Batch& batch, const Pointer& pointer, const CopyAt& copy, Bytes outer_key) {
+  batch.del(copy_key(pointer, copy, outer_key));
+  if (!pointer.block) batch.del(copy_record_key(pointer.version, copy.key));
+}
+
+// In as many writes as the store's limits ask for: nobody sees a copy before its pointer.
+Result<void> RouterImpl::write_copies(RouterPort& port, const Batch& batch, Durable durable) {
+  port.expect_own(batch);
+  const StoreLimits& limits = port.backend().limits();
+  if (batch.size() <= limits.batch_operations && batch.bytes() <= limits.batch_bytes)
+    return port.write(batch, durable);
+  Batch slice;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const Batch::Operation operation = batch[i];
+    const std::size_t bytes = operation.key.size() + operation.value.size();
+    if (!slice.empty() &&
+        (slice.size() + 1 > limits.batch_operations || slice.bytes() + bytes > limits.batch_bytes)) {
+      if (auto written = port.write(slice, durable); !written) return written;
+      slice.clear();
+    }
+    if (operation.kind == Batch::Kind::put)
+      slice.put(operation.key, operation.value, operation.traits);
+    else
+      slice.del(operation.key, operation.traits);
+  }
+  return port.write(slice, durable);
+}
+
+Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const Quietly& quietly) {
+  const bool versioned = !batch.empty() && !only_state(batch);
+  if (versioned)
+    if (auto reserved = reserve_versions(); !reserved) return reserved;
+
+  std::vector<std::string> locked;
+  if (versioned)
+    for (std::size_t i = 0; i < batch.size(); ++i)
+      if (batch[i].traits.role == Traits::Role::value) locked.emplace_back(as_text(batch[i].key));
+  const KeyLocks::Held held(keys_, std::move(locked));
+
+  PutPlan plan(versioned ? begin_version() : 0);
+  struct Ending {
+    RouterImpl& router;
+    std::uint64_t version;
+    ~Ending() {
+      if (version != 0) router.end_version(version);
+    }
+  } ending{*this, plan.version_};
+
+  const std::vector<bool> counts = last_of_each_key(batch);
+  plan.root_.reserve(batch.size() + 8, batch.bytes() / 4 + 64 * batch.size());
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const Batch::Operation operation = batch[i];
+    const bool put = operation.kind == Batch::Kind::put;
+    if (!counts[i]) continue;
+    if (operation.traits.role == Traits::Role::state) {
+      put ? put_inline(plan.root_, operation.key, operation.value, operation.traits)
+          : plan.root_.del(entry_key(operation.key), operation.traits);
+      continue;
+    }
+
+    auto found = root_record(operation.key);
+    if (!found) return found.error();
+    std::optional<Buffer> old = std::move(*found);
+    std::optional<Pointer> old_pointer;
+    if (old) {
+      auto entry = decode_entry(*old);
+      if (!entry && !put) entry = Entry{};  // what cannot be read can still be deleted
+      if (!entry) return entry.error();
+      old_pointer = std::move(entry->pointer);
+    }
+    const bool expected = !quietly.only_if || (old_pointer ? old_pointer->version == *quietly.only_if
+                                                           : old && *quietly.only_if == 0);
+    if (!expected) return StorageErrc::not_found;
+    if (old_pointer && !old_pointer->block)
+      for (const CopyAt& copy : old_pointer->copies) plan.root_.del(reverse_key(copy.store, copy.key));
+    if (operation.traits.role == Traits::Role::value || old_pointer) {
+      plan.journal_bytes_ += operation.key.size() + (old ? old->size() : 0) + 8;
+      plan.journal_.before.push_back({.key = to_buffer(operation.key), .record = std::move(old)});
+    }
+
+    if (!put) {
+      plan.root_.del(entry_key(operation.key), operation.traits);
+      continue;
+    }
+    bool to_root = false;
+    auto ports = route(operation.value, operation.traits, to_root);
+    if (!ports) return ports.error();
+    if (ports->empty()) {
+      put_inline(plan.root_, operation.key, operation.value, operation.traits);
+      continue;
+    }
+    PutPlan::Put routed{.operation = operation, .pointer = {}, .ports = std::move(*ports)};
+    routed.pointer.version = plan.version_;
+    routed.pointer.length = operation.value.size();
+    routed.pointer.block = operation.traits.role == Traits::Role::block;
+    if (!routed.pointer.block) routed.pointer.checksum = checksum_of(operation.value);
+    for (RouterPort* const port : routed.ports) {
+      CopyAt copy{.store = port->number, .key = {}};
+      if (!routed.pointer.block) {
+        copy.key = fresh_keys_.next();
+        if (copy.key.front() == std::byte{0}) copy.key.front() = std::byte{1};  // those are of records
+        plan.root_.put_copy(reverse_key(copy.store, copy.key), operation.key);
+      }
+      add_copy(plan.copies_[port], routed.pointer, copy, operation.key, operation.value);
+      add_removal(plan.removals_[port], routed.pointer, copy, operation.key);
+      routed.pointer.copies.push_back(std::move(copy));
+    }
+    plan.root_.put_copy(entry_key(operation.key), encode_pointer(routed.pointer), operation.traits);
+    plan.puts_.push_back(std::move(routed));
+  }
+
+  Durable copies_durable = durable;
+  plan.journal_.verify = durable == Durable::no && plan.has_values();
+  if (plan.journal_.verify && plan.journal_bytes_ > journal_bytes_most) {
+    plan.journal_.verify = false;
+    copies_durable = Durable::yes;
+  }
+  if (!plan.journal_.verify) {
+    // What an unsettled put before this one would put back must not be taken for that put's own.
+    const std::lock_guard committing(committing_);
+    std::erase_if(plan.journal_.before, [&](const Journal::Before& before) {
+      const bool pointed = before.record && before.record->back() == pointer_mark;
+      return !pointed && !reversible_.contains(before.key);
+    });
+  }
+  if (!plan.journal_.before.empty())
+    plan.root_.put_copy(journal_key(plan.version_), encode_journal(plan.journal_));
+
+  // The copies.
+  std::set<RouterPort*> failed;
+  Error why;
+  for (auto& [port, copies] : plan.copies_) {
+    auto written = use(*port);
+    if (written) written = write_copies(*port, copies, copies_durable);
+    if (written) continue;
+    failed.insert(port);
+    port->sweep_due = true;
+    why = written.error();
+    note(port->label() + ": " + port->trouble());
+  }
+  const auto give_up = [&](Error error) -> Result<void> {
+    for (auto& [port, removals] : plan.removals_)
+      if (!failed.contains(port) && !write_copies(*port, removals, Durable::no)) port->sweep_due = true;
+    return error;
+  };
+  for (const PutPlan::Put& put : plan.puts_) {
+    const auto bad = static_cast<std::size_t>(std::count_if(
+        put.ports.begin(), put.ports.end(), [&](RouterPort* port) { return failed.contains(port); }));
+    const std::size_t least =
+        copies_least_ == 0 ? put.ports.size() : std::min(copies_least_, put.ports.size());
+    if (put.ports.size() - bad < least) return give_up(why);
+  }
+  if (durable == Durable::yes)  // a synced write makes everything before it safe
+    for (const auto& port : ports_)
+      if (!plan.copies_.contains(port.get())) (void)port->sync();
+
+  // The root: from here on the put has happened.
+  Garbage garbage{.version = plan.version_, .certain = durable == Durable::yes, .keys = {}};
+  collect_keys(garbage, plan.journal_);
+  const bool journaled = !plan.journal_.before.empty();
+  bool at_once = false;
+  {
+    const std::lock_guard committing(committing_);
+    if (auto written = root_.write(plan.root_, durable); !written) {
+      note("root: " + root_.trouble());
+      // Of a poisoned root nobody knows what it has kept; opening it again shows which copies are named.
+      if (root_.poisoned()) return written;
+      return give_up(written.error());
+    }
+    garbage.commit = ++commits_;
+    if (!quietly.silent) hub_.publish(batch);
+    at_once = garbage.certain && (pins_.empty() || *pins_.begin() >= garbage.commit) && failed.empty();
+    if (journaled && !at_once) add_garbage(std::move(garbage), false);
+  }
+  if (journaled && at_once) {
+    if (remove_garbage(garbage)) garbage.removed = true;
+    const std::lock_guard committing(committing_);
+    add_garbage(std::move(garbage), false);
+  }
+  // Whether it settles changes nothing about the put.
+  if (waiting_ >= settle_at) (void)settle();
+  return {};
+}
+
+}  // namespace sheaf

@@ -1,0 +1,139 @@
+// A router over stores in memory that can be made to fail, with the mapper of the original project's tests:
+// the digits 1, 2 and 3 in a value name its stores, and a value without them goes to store 0.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "sheaf/storage/memory_backend.hpp"
+#include "sheaf/storage/router.hpp"
+#include "tests/storage/backend_conformance.hpp"
+
+namespace sheaf::test {
+
+class DigitMapper final : public Mapper {
+ public:
+  std::vector<std::string> labels(Bytes value, const Traits&) override {
+    std::vector<std::string> out;
+    for (const char digit : {'1', '2', '3'})
+      if (as_text(value).find(digit) != std::string_view::npos) out.emplace_back(1, digit);
+    if (out.empty()) out.emplace_back("0");
+    return out;
+  }
+};
+
+// Fails writes as it is told.
+class Faults final : public WriteFaults {
+ public:
+  Error before_write(const Batch& batch, Durable) override {
+    ++writes;
+    if (fail_next) return std::exchange(fail_next, false), Error(StorageErrc::io_error);
+    if (full && !only_deletes(batch)) return StorageErrc::full;
+    if (dead) return StorageErrc::io_error;
+    return {};
+  }
+  static bool only_deletes(const Batch& batch) {
+    for (std::size_t i = 0; i < batch.size(); ++i)
+      if (batch[i].kind == Batch::Kind::put) return false;
+    return true;
+  }
+
+  bool fail_next = false;
+  bool full = false;
+  bool dead = false;
+  std::uint64_t writes = 0;
+};
+
+class RouterWorld {
+ public:
+  explicit RouterWorld(std::vector<std::string> labels = {"0", "1", "2", "3"}) {
+    add(std::string(root_label));
+    for (std::string& label : labels) add(std::move(label));
+    for (auto& [label, store] : stores_) REQUIRE(store.backend->open());
+  }
+
+  Backend& store(const std::string& label) { return *stores_.at(label).backend; }
+  Faults& faults(const std::string& label) { return stores_.at(label).faults; }
+
+  // The stores are lent, so they stay as they are when the router goes.
+  RouterOptions options() {
+    RouterOptions out;
+    out.root.lent = &store(std::string(root_label));
+    for (const std::string& label : order_) {
+      if (label == root_label) continue;
+      RoutedStore routed{.label = label};
+      routed.lent = &store(label);
+      out.stores.push_back(std::move(routed));
+    }
+    out.mapper = std::make_unique<DigitMapper>();
+    return out;
+  }
+  Router& make(RouterOptions options) {
+    router_.reset();
+    router_ = sheaf::router(std::move(options));
+    REQUIRE(router_->open());
+    return *router_;
+  }
+  Router& make() { return make(options()); }
+  Router& router() { return *router_; }
+  void end() { router_.reset(); }
+
+  // Copies in a store that are not records: how many values others would see there.
+  std::size_t copies(const std::string& label) { return count(label, false); }
+  std::size_t records(const std::string& label) { return count(label, true); }
+  std::string counts() {
+    std::string out;
+    for (const std::string& label : order_)
+      if (label != root_label) out += std::to_string(copies(label));
+    return out;
+  }
+  // The keys of the copies.
+  std::vector<Buffer> copy_keys(const std::string& label) {
+    std::vector<Buffer> out;
+    auto cursor = store(label).iterate({});
+    REQUIRE(cursor);
+    while ((*cursor)->next().value())
+      if ((*cursor)->key()[0] != std::byte{0}) out.push_back(to_buffer((*cursor)->key()));
+    return out;
+  }
+
+ private:
+  struct Store {
+    Faults faults;
+    std::unique_ptr<Backend> backend;
+  };
+
+  void add(std::string label) {
+    Store& made = stores_[label];
+    made.backend = memory_backend({.faults = &made.faults});
+    order_.push_back(std::move(label));
+  }
+  std::size_t count(const std::string& label, bool records) {
+    auto cursor = store(label).iterate({});
+    REQUIRE(cursor);
+    std::size_t found = 0;
+    while ((*cursor)->next().value())
+      if (((*cursor)->key()[0] == std::byte{0}) == records) ++found;
+    return found;
+  }
+
+  std::map<std::string, Store> stores_;
+  std::vector<std::string> order_;
+  std::unique_ptr<Router> router_;
+};
+
+// All pages of a check together.
+inline CheckReport check_all(Router& router, CheckOptions options = {}) {
+  CheckReport all;
+  for (;;) {
+    auto page = router.check(options);
+    REQUIRE(page);
+    all.keys += page->keys;
+    all.copies += page->copies;
+    for (auto& finding : page->findings) all.findings.push_back(std::move(finding));
+    if (!page->next) return all;
+    options.after = page->next;
+  }
+}
+
+}  // namespace sheaf::test
