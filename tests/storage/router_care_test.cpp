@@ -1,0 +1,351 @@
+// What keeps a router's stores in order: check, repair, rebalance, explain, and a root made again. How few
+// copies may acknowledge a put, and what is found when a store comes back.
+#include <functional>
+
+#include "tests/storage/router_world.hpp"
+
+namespace sheaf::test {
+namespace {
+
+using Kind = RouterFinding::Kind;
+
+// Routes as the test says, at any time.
+class AsTold final : public Mapper {
+ public:
+  using Labels = std::vector<std::string>;
+  explicit AsTold(std::function<Labels(std::string_view)> route) : route_(std::move(route)) {}
+  Labels labels(Bytes value, const Traits&) override { return route_(as_text(value)); }
+  std::string why(Bytes, const Traits&) override { return "the test says so"; }
+
+ private:
+  std::function<Labels(std::string_view)> route_;
+};
+
+std::string kinds(const CheckReport& report) {
+  std::string out;
+  for (const RouterFinding& finding : report.findings) {
+    switch (finding.kind) {
+      case Kind::missing_copy: out += "missing"; break;
+      case Kind::damaged_copy: out += "damaged"; break;
+      case Kind::unreadable: out += "unreadable"; break;
+      case Kind::no_good_copy: out += "hopeless"; break;
+      case Kind::orphan_copy: out += "orphan"; break;
+      case Kind::damaged_entry: out += "entry"; break;
+      case Kind::misplaced: out += "misplaced"; break;
+    }
+    out += "@" + finding.store + (finding.mended ? "+ " : " ");
+  }
+  return out;
+}
+
+RouterOptions naming_root(RouterWorld& world) {
+  RouterOptions options = world.options();
+  options.fallback = std::string(root_label);
+  options.mapper = std::make_unique<AsTold>([](std::string_view value) {
+    AsTold::Labels out;
+    for (const char digit : {'1', '2', '3'})
+      if (value.find(digit) != std::string_view::npos) out.emplace_back(1, digit);
+    return out;
+  });
+  return options;
+}
+
+void forget_all(Backend& store) {
+  Batch batch;
+  auto cursor = store.iterate({.keys_only = true});
+  while ((*cursor)->next().value()) batch.del((*cursor)->key());
+  REQUIRE(store.write(batch, Durable::no));
+}
+
+}  // namespace
+
+TEST_CASE("check finds what differs from the pointers, and repair mends what can be mended") {
+  RouterWorld world;
+  Router& store = world.make();
+  for (const char* key : {"a", "b", "c", "d"}) REQUIRE(put(store, key, std::string(key) + "12"));
+  REQUIRE(put(store, "lost", "lost 3"));
+  REQUIRE(store.sync());
+  CHECK(kinds(check_all(store)).empty());
+
+  const auto copy_of = [&](const std::string& label, const std::string& value) {
+    for (const Buffer& key : world.copy_keys(label)) {
+      Buffer found;
+      REQUIRE(world.store(label).get(key, found));
+      if (text(found) == value) return key;
+    }
+    return Buffer{};
+  };
+  REQUIRE(world.store("1").del(copy_of("1", "a12"), Durable::no));
+  REQUIRE(world.store("2").put(copy_of("2", "b12"), as_bytes("rubbish"), {}, Durable::no));
+  REQUIRE(world.store("3").del(copy_of("3", "lost 3"), Durable::no));
+
+  SUBCASE("looking changes nothing") {
+    const std::string found = "missing@1 damaged@2 missing@3 hopeless@ ";
+    CHECK(kinds(check_all(store)) == found);
+    CHECK(kinds(check_all(store)) == found);
+  }
+  SUBCASE("page by page it finds the same") {
+    CHECK(kinds(check_all(store, {.most = 1})) == "missing@1 damaged@2 missing@3 hopeless@ ");
+  }
+  SUBCASE("repair writes good copies over bad ones; what no store has stays damaged") {
+    CHECK(kinds(check_all(store, {.repair = true})) == "missing@1+ damaged@2+ missing@3 hopeless@ ");
+    CHECK(kinds(check_all(store)) == "missing@3 hopeless@ ");
+    CHECK(text([&] {
+            Buffer found;
+            REQUIRE(world.store("2").get(copy_of("2", "b12"), found));
+            return found;
+          }()) == "b12");
+    Buffer out;
+    CHECK(store.get(as_bytes("lost"), out).error() == StorageErrc::damaged);
+    // It can be put again, or deleted.
+    CHECK(store.del(as_bytes("lost"), Durable::yes));
+    CHECK(kinds(check_all(store)).empty());
+  }
+}
+
+TEST_CASE("a store that was emptied while nothing ran loses no value, and repair fills it again") {
+  RouterWorld world;
+  world.make();
+  for (int i = 0; i < 50; ++i) REQUIRE(put(world.router(), "k" + std::to_string(i), "12"));
+  REQUIRE(world.router().sync());
+  world.end();
+  forget_all(world.store("1"));
+  Router& store = world.make();
+  CHECK(value_of(store, "k7") == "12");
+  const CheckReport report = check_all(store, {.repair = true});
+  CHECK(report.findings.size() == 49);  // reading has mended one
+  CHECK(kinds(check_all(store)).empty());
+  CHECK(world.counts() == "0" + std::string("5050") + "0");
+}
+
+TEST_CASE("an orphan is found and removed; what others put is none") {
+  RouterWorld world;
+  Router& store = world.make();
+  REQUIRE(put(store, "k", "1"));
+  // The root forgets the pointer, as nothing of ours would.
+  REQUIRE(world.store("root").del(to_buffer(as_bytes("\x01k")), Durable::no));
+  REQUIRE(put(world.store("1"), "theirs", "1"));
+  CHECK(kinds(check_all(store)) == "orphan@1 ");
+  CHECK(kinds(check_all(store, {.repair = true})) == "orphan@1+ ");
+  CHECK(kinds(check_all(store)).empty());
+  CHECK(world.copies("1") == 1);
+}
+
+TEST_CASE("a root's entry that does not decode is found, read as damage, and can be replaced by a delete") {
+  RouterWorld world;
+  Router& store = world.make();
+  REQUIRE(put(store, "k", "1"));
+  REQUIRE(world.store("root").put(as_bytes("\x01k"), as_bytes("\x07\x01"), {}, Durable::no));
+  Buffer out;
+  CHECK(store.get(as_bytes("k"), out).error() == StorageErrc::damaged);
+  CHECK(kinds(check_all(store)).starts_with("entry@root "));
+  CHECK(store.del(as_bytes("k"), Durable::yes));
+  check_all(store, {.repair = true});  // its copy is an orphan now
+  CHECK(kinds(check_all(store)).empty());
+  CHECK(world.counts() == "0000");
+}
+
+TEST_CASE("rebalance moves what today's routes would send elsewhere, and tells no follower") {
+  RouterWorld world;
+  std::string where = "1";
+  RouterOptions options = world.options();
+  options.mapper = std::make_unique<AsTold>([&](std::string_view) { return AsTold::Labels{where}; });
+  Router& store = world.make(std::move(options));
+  for (const char* key : {"a", "b", "c"}) REQUIRE(put(store, key, key));
+  auto changes = store.changes({});
+  REQUIRE(changes);
+
+  where = "2";
+  CHECK(kinds(check_all(store)).empty());
+  CHECK(kinds(check_all(store, {.rebalance = true})) == "misplaced@1+ misplaced@1+ misplaced@1+ ");
+  REQUIRE(store.sync());
+  CHECK(world.counts() == "0030");
+  CHECK(listed(store, {}) == "a=a b=b c=c ");
+  CHECK(kinds(check_all(store, {.rebalance = true})).empty());
+
+  where = root_label;
+  CHECK(kinds(check_all(store, {.rebalance = true})) == "misplaced@2+ misplaced@2+ misplaced@2+ ");
+  REQUIRE(store.sync());
+  CHECK(world.counts() == "0000");
+  CHECK(listed(store, {}) == "a=a b=b c=c ");
+  CHECK(!(*changes)->try_next());
+}
+
+TEST_CASE("rebalance leaves a value where it is when its new store fails") {
+  RouterWorld world;
+  std::string where = "1";
+  RouterOptions options = world.options();
+  options.mapper = std::make_unique<AsTold>([&](std::string_view) { return AsTold::Labels{where}; });
+  Router& store = world.make(std::move(options));
+  REQUIRE(put(store, "a", "a"));
+  where = "2";
+  world.faults("2").fail_next = true;
+  CHECK(kinds(check_all(store, {.rebalance = true})) == "misplaced@1 ");
+  CHECK(value_of(store, "a") == "a");
+  CHECK(world.counts() == "0100");
+}
+
+TEST_CASE("explain says where a value would go, and why") {
+  RouterWorld world;
+  Router& store = world.make(naming_root(world));
+  const auto routed = store.explain(as_bytes("1 and 3"), {});
+  REQUIRE(routed);
+  CHECK(routed->stores == std::vector<std::string>{"1", "3"});
+  CHECK(routed->why == "the test says so");
+  const auto fallen = store.explain(as_bytes("none"), {});
+  REQUIRE(fallen);
+  CHECK(fallen->stores == std::vector<std::string>{"root"});
+  CHECK(fallen->why.find("fallback") != std::string::npos);
+  CHECK(listed(store, {}).empty());
+
+  RouterOptions options = naming_root(world);
+  options.fallback.clear();
+  CHECK(world.make(std::move(options)).explain(as_bytes("none"), {}).error() == RouterErrc::no_route);
+}
+
+TEST_CASE("explain names the rule of the mapper by size") {
+  RouterOptions options;
+  options.root.owned = memory_backend();
+  options.stores.push_back({.label = "large", .owned = memory_backend()});
+  options.mapper = size_mapper("large", 10);
+  const auto store = router(std::move(options));
+  REQUIRE(store->open());
+  const auto small = store->explain(as_bytes("nine byte"), {});
+  const auto large = store->explain(as_bytes("ten bytes."), {});
+  CHECK(small->stores == std::vector<std::string>{"root"});
+  CHECK(large->stores == std::vector<std::string>{"large"});
+  CHECK(large->why == "10 bytes, and values of 10 or more go to large");
+}
+
+TEST_CASE("a lost root is noticed, and made again from the copies when that is asked for") {
+  RouterWorld world;
+  world.make(naming_root(world));
+  REQUIRE(put(world.router(), "a", "12 old"));
+  REQUIRE(put(world.router(), "a", "12 new"));
+  REQUIRE(put(world.router(), "b", "3"));
+  REQUIRE(put(world.router(), "inline", "in the root alone"));
+  REQUIRE(put(world.router(), "gone", "3"));
+  REQUIRE(world.router().del(as_bytes("gone"), Durable::yes));
+  REQUIRE(world.router().sync());
+  world.end();
+  forget_all(world.store("root"));
+
+  {
+    const auto refused = router(naming_root(world));
+    CHECK(refused->open().error() == StorageErrc::damaged);
+    CHECK(refused->trouble().find("the root was lost") != std::string::npos);
+  }
+  const auto rebuilding = [&] {
+    RouterOptions options = naming_root(world);
+    options.rebuild_root = true;
+    return options;
+  };
+  {
+    // Opened for it, but not made again: nothing is written, nothing is taken for an orphan.
+    Router& waiting = world.make(rebuilding());
+    CHECK(put(waiting, "c", "1").error() == StorageErrc::damaged);
+    CHECK(kinds(check_all(waiting, {.repair = true})).empty());
+    REQUIRE(waiting.sync());
+    world.end();
+    CHECK(router(naming_root(world))->open().error() == StorageErrc::damaged);
+  }
+  Router& store = world.make(rebuilding());
+  CHECK(store.rebuild_root().value() == 2);
+  CHECK(store.rebuild_root().error() == StorageErrc::exists);
+  CHECK(listed(store, {}) == "a=12 new b=3 ");
+  CHECK(put(store, "c", "1"));
+  CHECK(kinds(check_all(store)).empty());
+
+  Router& again = world.make(naming_root(world));
+  CHECK(listed(again, {}) == "a=12 new b=3 c=1 ");
+  CHECK(again.rebuild_root().error() == StorageErrc::exists);
+  CHECK(world.counts() == "0211");
+}
+
+TEST_CASE("copies that were in a store before it joined are not the router's to remove") {
+  RouterWorld world;
+  world.make();
+  for (int i = 0; i < 10; ++i) REQUIRE(put(world.router(), "k" + std::to_string(i), "1"));
+  REQUIRE(world.router().sync());
+  world.end();
+  // The store of label 1 is configured under another label: its pointers name a store that is no longer
+  // there.
+  const auto renamed = [&] {
+    RouterOptions options = world.options();
+    options.stores[1].label = "one";
+    return options;
+  };
+  Router& store = world.make(renamed());
+  CHECK(world.copies("1") == 10);
+  REQUIRE(put(store, "new", "2"));
+  check_all(store, {.repair = true});
+  CHECK(world.copies("1") == 10);
+  // Under its own label everything is there.
+  Router& again = world.make();
+  CHECK(value_of(again, "k3") == "1");
+  CHECK(kinds(check_all(again)).empty());
+}
+
+TEST_CASE(
+    "with copies_least a put is acknowledged with fewer copies than the mapper names, and mended later") {
+  RouterWorld world;
+  RouterOptions options = world.options();
+  options.copies_least = 2;
+  Router& store = world.make(std::move(options));
+  world.faults("2").dead = true;
+  CHECK(put(store, "k", "123", Durable::yes));
+  CHECK(world.counts() == "0101");
+  CHECK(value_of(store, "k") == "123");
+  SUBCASE("but not with fewer than it says") {
+    world.faults("3").fail_next = true;
+    CHECK(put(store, "k", "123 again").error() == StorageErrc::io_error);
+    CHECK(value_of(store, "k") == "123");
+  }
+  SUBCASE("a value with fewer routes than that needs all of them") {
+    CHECK(put(store, "single", "2").error() != RouterErrc::no_route);
+    CHECK(value_of(store, "single") == "<not found>");
+  }
+  SUBCASE("when the store is back, repair writes the copy that is missing") {
+    world.faults("2").dead = false;
+    CHECK(kinds(check_all(store, {.repair = true})) == "missing@2+ ");
+    CHECK(kinds(check_all(store)).empty());
+    CHECK(world.counts() == "0111");
+  }
+  CHECK(value_of(store, "k") == "123");
+}
+
+TEST_CASE("a block whose copy is gone is not found, so that its core fetches it again; a value is damaged") {
+  RouterWorld world;
+  Router& store = world.make();
+  const Traits block{.role = Traits::Role::block};
+  REQUIRE(store.put(as_bytes("b"), as_bytes("block 1"), block, Durable::yes));
+  CHECK(value_of(store, "b") == "block 1");
+  CHECK(world.records("1") == 1);  // under a key that its pointer gives: no record beside it
+  CHECK(world.copies("1") == 0);
+  forget_all(world.store("1"));
+  CHECK(value_of(store, "b") == "<not found>");
+  REQUIRE(store.put(as_bytes("b"), as_bytes("block 1"), block, Durable::yes));
+  CHECK(value_of(store, "b") == "block 1");
+  CHECK(kinds(check_all(store)).empty());
+}
+
+TEST_CASE("a store that was away is swept when it is back") {
+  RouterWorld world;
+  Router& store = world.make();
+  REQUIRE(put(store, "k", "1 old", Durable::yes));
+  world.faults("1").dead = true;
+  CHECK(!put(store, "k", "1 new"));
+  // Its old copy cannot go while it is away.
+  CHECK(put(store, "k", "2 moved", Durable::yes));
+  CHECK(store.del(as_bytes("other"), Durable::yes));
+  CHECK(!store.store_trouble("1").empty());
+  CHECK(value_of(store, "k") == "2 moved");
+  CHECK(world.counts() == "0110");
+  world.faults("1").dead = false;
+  REQUIRE(store.sync());
+  CHECK(world.counts() == "0010");
+  CHECK(kinds(check_all(store)).empty());
+  CHECK(store.store_trouble("1").empty());
+}
+
+}  // namespace sheaf::test

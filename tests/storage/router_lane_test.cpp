@@ -1,0 +1,180 @@
+// A store in a lane of its own that does not answer: its calls end at their deadline, and nobody else waits.
+#include <condition_variable>
+#include <mutex>
+
+#include "tests/storage/router_world.hpp"
+
+namespace sheaf::test {
+namespace {
+
+// While it is shut, whatever passes it waits.
+class Gate {
+ public:
+  ~Gate() { set(true); }
+  void set(bool open) {
+    {
+      const std::lock_guard lock(mutex_);
+      open_ = open;
+    }
+    changed_.notify_all();
+  }
+  bool is_open() const {
+    const std::lock_guard lock(mutex_);
+    return open_;
+  }
+  void pass() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return open_; });
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  bool open_ = true;
+};
+
+class GatedWrites final : public WriteFaults {
+ public:
+  Error before_write(const Batch&, Durable) override {
+    gate.pass();
+    return {};
+  }
+  Gate gate;
+};
+
+// Another lane, in which nobody gives up while the gate is open, however busy the machine is.
+class Patient final : public Lane {
+ public:
+  explicit Patient(const Gate& gate) : gate_(gate) {}
+  bool run(std::shared_ptr<Work> work, std::chrono::milliseconds deadline) override {
+    return inner_->run(std::move(work), gate_.is_open() ? std::chrono::minutes(5) : deadline);
+  }
+
+ private:
+  const Gate& gate_;
+  std::unique_ptr<Lane> inner_ = thread_lane();
+};
+
+class Nothing final : public Lane::Work {
+ public:
+  void run() override {}
+};
+
+// All that was given to the lane before has been done.
+void wait_for(Lane& lane) { REQUIRE(lane.run(std::make_shared<Nothing>(), std::chrono::minutes(5))); }
+
+// Stores 0 to 2; the writes of store 1 pass a gate, in a lane.
+struct LaneWorld {
+  GatedWrites writes;
+  std::unique_ptr<Lane> lane = std::make_unique<Patient>(writes.gate);
+  std::unique_ptr<Backend> slow = memory_backend({.faults = &writes});
+  std::unique_ptr<Router> router;
+
+  LaneWorld() {
+    REQUIRE(slow->open());
+    RouterOptions options;
+    options.root.owned = memory_backend();
+    options.stores.push_back({.label = "0", .owned = memory_backend()});
+    options.stores.push_back({.label = "1", .lent = slow.get(), .lane = lane.get()});
+    options.stores.push_back({.label = "2", .owned = memory_backend()});
+    options.mapper = std::make_unique<DigitMapper>();
+    options.deadline = std::chrono::milliseconds(20);
+    router = sheaf::router(std::move(options));
+    REQUIRE(router->open());
+  }
+  ~LaneWorld() {
+    writes.gate.set(true);
+    wait_for(*lane);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a lane does its work in order, and says when a deadline has passed before the end") {
+  class Append final : public Lane::Work {
+   public:
+    Append(std::string& to, char what, Gate* gate = nullptr) : to_(to), what_(what), gate_(gate) {}
+    void run() override {
+      if (gate_) gate_->pass();
+      to_ += what_;
+    }
+
+   private:
+    std::string& to_;
+    const char what_;
+    Gate* const gate_;
+  };
+  std::string done;
+  Gate gate;
+  const auto lane = thread_lane();
+  gate.set(false);
+  CHECK(!lane->run(std::make_shared<Append>(done, 'a', &gate), std::chrono::milliseconds(1)));
+  CHECK(!lane->run(std::make_shared<Append>(done, 'b'), std::chrono::milliseconds(1)));
+  gate.set(true);
+  CHECK(lane->run(std::make_shared<Append>(done, 'c'), std::chrono::minutes(5)));
+  CHECK(done == "abc");
+}
+
+TEST_CASE("a store that does not answer holds up no other") {
+  LaneWorld world;
+  Router& store = *world.router;
+  REQUIRE(put(store, "in both", "12"));
+  REQUIRE(put(store, "in the other", "2 old"));
+  REQUIRE(store.sync());
+
+  world.writes.gate.set(false);
+  CHECK(put(store, "slow", "1").error() == StorageErrc::timed_out);
+  CHECK(store.store_trouble("1").find("deadline") != std::string::npos);
+  CHECK(store.store_trouble("2").empty());
+  // Others write and read, also what has a copy in the slow store.
+  for (int i = 0; i < 100; ++i) REQUIRE(put(store, "k" + std::to_string(i), "2", Durable::yes));
+  CHECK(put(store, "in the other", "2 new", Durable::yes));
+  CHECK(value_of(store, "in the other") == "2 new");
+  CHECK(value_of(store, "in both") == "12");
+  CHECK(value_of(store, "slow") == "<not found>");
+  // What needs it fails at once, and leaves nothing.
+  CHECK(put(store, "slow too", "12").error() == StorageErrc::timed_out);
+  CHECK(value_of(store, "slow too") == "<not found>");
+
+  // When its call has returned, the next one that needs the store opens it again, and removes what the put
+  // that was given up has left there.
+  world.writes.gate.set(true);
+  wait_for(*world.lane);
+  CHECK(put(store, "again", "1"));
+  CHECK(value_of(store, "again") == "1");
+  CHECK(store.store_trouble("1").empty());
+  CHECK(value_of(store, "slow") == "<not found>");
+  REQUIRE(store.sync());
+  CHECK(check_all(store).findings.empty());
+  std::size_t copies = 0;
+  auto cursor = world.slow->iterate({.keys_only = true});
+  while ((*cursor)->next().value())
+    if ((*cursor)->key()[0] != std::byte{0}) ++copies;
+  CHECK(copies == 2);  // of "in both" and "again"
+}
+
+TEST_CASE("with copies_least a put goes on without the store that does not answer") {
+  GatedWrites writes;
+  const auto lane = std::make_unique<Patient>(writes.gate);
+  const auto slow = memory_backend({.faults = &writes});
+  REQUIRE(slow->open());
+  RouterOptions options;
+  options.root.owned = memory_backend();
+  options.stores.push_back({.label = "0", .owned = memory_backend()});
+  options.stores.push_back({.label = "1", .lent = slow.get(), .lane = lane.get()});
+  options.stores.push_back({.label = "2", .owned = memory_backend()});
+  options.mapper = std::make_unique<DigitMapper>();
+  options.copies_least = 1;
+  options.deadline = std::chrono::milliseconds(20);
+  const auto store = router(std::move(options));
+  REQUIRE(store->open());
+  writes.gate.set(false);
+  CHECK(put(*store, "k", "12"));
+  CHECK(value_of(*store, "k") == "12");
+  writes.gate.set(true);
+  wait_for(*lane);
+  // The write that came late is the copy that the pointer names.
+  CHECK(check_all(*store).findings.empty());
+}
+
+}  // namespace sheaf::test
