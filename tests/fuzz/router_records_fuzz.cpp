@@ -1,0 +1,36 @@
+// F18: what the router reads back from its stores decodes, or is damaged; what decodes is written the same
+// again.
+#include "storage/router_records.hpp"
+#include "tests/fuzz/choices.hpp"
+
+using namespace sheaf;
+using namespace sheaf::router_records;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const Bytes input(reinterpret_cast<const std::byte*>(data), size);
+  if (const auto entry = decode_entry(input)) {
+    if (entry->pointer) {
+      const Buffer again = encode_pointer(*entry->pointer);
+      const auto twice = decode_entry(again);
+      fuzz::expect(twice && twice->pointer && twice->pointer->version == entry->pointer->version &&
+                   twice->pointer->length == entry->pointer->length &&
+                   twice->pointer->checksum == entry->pointer->checksum &&
+                   twice->pointer->copies == entry->pointer->copies && again.size() <= input.size());
+    } else {
+      fuzz::expect(entry->inline_value.size() + 1 == input.size());
+    }
+  }
+  if (const auto record = decode_copy_record(input)) {
+    const auto twice =
+        decode_copy_record(encode_copy_record(record->outer_key, record->length, record->checksum));
+    fuzz::expect(twice && twice->outer_key == record->outer_key && twice->length == record->length &&
+                 twice->checksum == record->checksum);
+  }
+  if (const auto journal = decode_journal(input)) {
+    const auto twice = decode_journal(encode_journal(*journal));
+    fuzz::expect(twice && twice->verify == journal->verify && twice->before.size() == journal->before.size());
+  }
+  (void)versioned(input);
+  (void)decode_u64(input);
+  return 0;
+}
