@@ -7,7 +7,8 @@
 namespace sheaf {
 namespace {
 
-constexpr std::uint8_t record_version = 1;
+// Records of version 1 have no kind and no partner: they are bare cores. An update writes version 2.
+constexpr std::uint8_t record_version = 2;
 constexpr Traits record_traits{.role = Traits::Role::state, .core = std::nullopt, .size = 0};
 
 enum Flag : std::uint8_t {
@@ -17,6 +18,7 @@ enum Flag : std::uint8_t {
   flag_forgotten = 8,
   flag_secret_key = 16,
   flag_encryption_key = 32,
+  flag_partner = 64,
 };
 
 // A buffer that holds secrets for a moment.
@@ -32,25 +34,33 @@ void encode(const CoreRecord& record, Buffer& bytes) {
   out.u8(static_cast<std::uint8_t>(
       (record.followed ? flag_followed : 0) | (record.is_private ? flag_private : 0) |
       (record.frozen ? flag_frozen : 0) | (record.forgotten ? flag_forgotten : 0) |
-      (record.secret_key ? flag_secret_key : 0) | (record.encryption_key ? flag_encryption_key : 0)));
+      (record.secret_key ? flag_secret_key : 0) | (record.encryption_key ? flag_encryption_key : 0) |
+      (record.partner ? flag_partner : 0)));
+  out.u8(static_cast<std::uint8_t>(record.kind));
   out.u32(record.id.value);
   out.fixed(record.key);
   out.text(record.name);
   if (record.secret_key) out.raw(record.secret_key->bytes());
   if (record.encryption_key) out.raw(record.encryption_key->bytes());
+  if (record.partner) out.fixed(*record.partner);
 }
 
 Result<CoreRecord> decode(const DiscoveryKey& key, Bytes bytes) {
   Reader in(bytes);
   CoreRecord record;
-  if (in.u8() != record_version) return StorageErrc::damaged;
+  const std::uint8_t version = in.u8();
+  if (version == 0 || version > record_version) return StorageErrc::damaged;
   const std::uint8_t flags = in.u8();
+  const std::uint8_t kind = version > 1 ? in.u8() : 0;
+  if (kind > static_cast<std::uint8_t>(CoreKind::archive_blobs)) return StorageErrc::damaged;
+  record.kind = static_cast<CoreKind>(kind);
   record.id = {in.u32()};
   record.key = in.fixed<CoreKey>();
   record.discovery_key = key;
   record.name = in.text();
   if (flags & flag_secret_key) record.secret_key = in.fixed<SecretKey>();
   if (flags & flag_encryption_key) record.encryption_key = in.fixed<EncryptionKey>();
+  if (flags & flag_partner) record.partner = in.fixed<CoreKey>();
   record.followed = flags & flag_followed;
   record.is_private = flags & flag_private;
   record.frozen = flags & flag_frozen;
@@ -112,7 +122,8 @@ Result<void> CoreTable::check_format() {
   if (*format && **format > store_format) return StorageErrc::newer_format;
   if (*format && **format == store_format) return {};
   // An older format is migrated here, step by step, before its number is raised; there is none before 1.
-  if (*format) return StorageErrc::damaged;
+  // Format 1 had records of version 1 alone, which are read as they are.
+  if (*format && **format < 1) return StorageErrc::damaged;
   return root_.put(keys::format(), encode_u32(store_format), record_traits, Durable::yes);
 }
 

@@ -23,7 +23,10 @@
 
 namespace sheaf {
 
-inline constexpr std::uint32_t store_format = 1;
+inline constexpr std::uint32_t store_format = 2;
+
+// What a core is to its user. The two cores of an archive name each other.
+enum class CoreKind : std::uint8_t { bare, archive_db, archive_blobs };
 
 struct CoreRecord {
   CoreId id;  // given by add()
@@ -32,6 +35,8 @@ struct CoreRecord {
   std::string name;                             // of an own core; unique; else empty
   std::optional<SecretKey> secret_key;          // of our signer; present: writable
   std::optional<EncryptionKey> encryption_key;  // opens the blocks
+  CoreKind kind = CoreKind::bare;
+  std::optional<CoreKey> partner;  // the other core of its archive; of a db core, once it is known
   bool followed = false;
   bool is_private = false;  // never announced
   bool frozen = false;      // its writer signed two histories

@@ -1,5 +1,7 @@
 #include "engine/core/core_registry.hpp"
 
+#include <algorithm>
+
 #include "protocol/signables.hpp"
 #include "sheaf/net/offload.hpp"
 #include "sheaf/storage/error.hpp"
@@ -61,6 +63,7 @@ boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::open(DiscoveryKey key) {
     entry->second.opening.reset();
     if (loaded) {
       entry->second.core = std::make_unique<OpenCore>(node_, std::move(*loaded));
+      entry->second.core->look_for_header();
       out = entry->second.core.get();
     } else {
       out = loaded.error();
@@ -103,7 +106,8 @@ boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::create(std::string name,
 
 boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::follow(CoreKey key,
                                                                std::optional<EncryptionKey> encryption_key,
-                                                               bool is_private) {
+                                                               bool is_private, CoreKind kind,
+                                                               std::optional<CoreKey> partner) {
   const DiscoveryKey discovery = discovery_key(key);
   if (!knows(discovery)) {
     CoreRecord record;
@@ -112,6 +116,8 @@ boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::follow(CoreKey key,
     record.encryption_key = std::move(encryption_key);
     record.followed = true;
     record.is_private = is_private;
+    record.kind = kind;
+    record.partner = partner;
     co_return co_await adopt(std::move(record), std::nullopt);
   }
   auto core = co_await open(discovery);
@@ -123,6 +129,24 @@ boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::follow(CoreKey key,
   (*core)->set_record(std::move(record));
   if (auto saved = co_await save(**core); !saved) co_return saved.error();
   co_return *core;
+}
+
+boost::asio::awaitable<Result<std::vector<CoreKey>>> CoreRegistry::archives() {
+  using Keys = Result<std::vector<CoreKey>>;
+  auto read = [&table = node_.table]() -> Keys {
+    std::vector<CoreKey> out;
+    auto walk = table.list();
+    if (!walk) return walk.error();
+    for (;;) {
+      auto record = walk->next();
+      if (!record) return record.error();
+      if (!*record) break;
+      if (!(*record)->forgotten && (*record)->kind == CoreKind::archive_db) out.push_back((*record)->key);
+    }
+    std::ranges::sort(out);
+    return out;
+  };
+  co_return co_await offload(node_.pool, read);
 }
 
 boost::asio::awaitable<Result<std::optional<DiscoveryKey>>> CoreRegistry::named(std::string name) {

@@ -26,8 +26,12 @@ class CoreRegistry {
   OpenCore* find(const DiscoveryKey& key);  // only if it is open
 
   boost::asio::awaitable<Result<OpenCore*>> create(std::string name, const Seed& seed);
+  // `kind` and `partner` are those of a core that was not known before.
   boost::asio::awaitable<Result<OpenCore*>> follow(CoreKey key, std::optional<EncryptionKey> encryption_key,
-                                                   bool is_private);
+                                                   bool is_private, CoreKind kind = CoreKind::bare,
+                                                   std::optional<CoreKey> partner = std::nullopt);
+  // The db keys of all archives, in order; opens nothing.
+  boost::asio::awaitable<Result<std::vector<CoreKey>>> archives();
   boost::asio::awaitable<Result<std::optional<DiscoveryKey>>> named(std::string name);
   // Deletes it. Requires: no session has a channel of it any more.
   boost::asio::awaitable<Result<void>> forget(DiscoveryKey key);

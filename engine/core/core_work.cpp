@@ -47,27 +47,6 @@ std::vector<BlockRange> runs_of(std::span<const BlockBytes> blocks) {
 
 // -- Reading.
 
-void read_block(BlockRead& read, const LocalCore& local, const CoreTools& tools) {
-  if (!local.have.test(read.index)) {
-    read.block = EngineErrc::not_available;
-    return;
-  }
-  Buffer block;
-  if (auto got = tools.store.block(read.index, block); !got) {
-    read.block = got.error() == StorageErrc::not_found ? Error(EngineErrc::not_available) : got.error();
-    return;
-  }
-  if (!tools.encryption) {
-    read.block = std::move(block);
-    return;
-  }
-  auto plain = tools.encryption->open_in_place(read.index, block);
-  if (!plain)
-    read.block = plain.error();
-  else
-    read.block = to_buffer(*plain);
-}
-
 // The block's bytes behind what `frame` holds; the view is stale once more is appended.
 Result<void> read_into(OutgoingFrame& frame, BlockIndex index, const CoreTools& tools) {
   return tools.store.block(index, frame.tail());
@@ -340,10 +319,23 @@ Delta do_one(Clear& clear, const LocalCore& local, const CoreTools& tools) {
 
 }  // namespace
 
+Result<Buffer> CoreView::block(BlockIndex index) const {
+  if (!has(index)) return EngineErrc::not_available;
+  Buffer block;
+  if (auto got = tools_.store.block(index, block); !got)
+    return got.error() == StorageErrc::not_found ? Error(EngineErrc::not_available) : got.error();
+  if (!tools_.encryption) return block;
+  auto plain = tools_.encryption->open_in_place(index, block);
+  if (!plain) return plain.error();
+  return to_buffer(*plain);
+}
+
 void do_reads(Reads& reads, const LocalCore& local, const CoreTools& tools) {
-  for (BlockRead& read : reads.blocks) read_block(read, local, tools);
+  const CoreView view(local, tools);
+  for (BlockRead& read : reads.blocks) read.block = view.block(read.index);
   const ByteCount padding = tools.encryption ? block_padding : ByteCount{};
   for (SeekRead& read : reads.seeks) read.found = seek(read.bytes, local.head, tools.store, padding);
+  for (CoreJob& job : reads.jobs) job.run(view);
   const bool large = large_blocks(local.head);
   // The items of one peer lie next to each other: it has one batch at a time.
   AttachmentId peer{};

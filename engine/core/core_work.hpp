@@ -5,6 +5,7 @@
 // the pool, so nothing else changes the state or the store meanwhile. Everything here may block.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -55,6 +56,27 @@ struct SeekRead {
 // Bytes that the answers of one batch to one peer come to: no more are begun past it.
 inline constexpr std::uint64_t serve_bytes = 2 * 1024 * 1024;
 
+// What a piece of reading sees of its core off the strand: the state as it stands, and the blocks, opened.
+class CoreView {
+ public:
+  CoreView(const LocalCore& local, const CoreTools& tools) : local_(local), tools_(tools) {}
+  const LocalCore& local() const { return local_; }
+  Length length() const { return local_.head.length; }
+  Fork fork() const { return local_.head.fork; }
+  bool has(BlockIndex index) const { return local_.have.test(index); }
+  Result<Buffer> block(BlockIndex index) const;  // not_available, where it is not here
+
+ private:
+  const LocalCore& local_;
+  const CoreTools& tools_;
+};
+
+// Runs on the pool, one after another for one core; may block.
+struct CoreJob {
+  std::function<void(const CoreView&)> run;
+  std::shared_ptr<Completion<Length>> done;
+};
+
 struct Serve {
   AttachmentId attachment;
   IncomingRequest request;
@@ -69,9 +91,10 @@ struct Serve {
 struct Reads {
   std::vector<BlockRead> blocks;
   std::vector<SeekRead> seeks;
+  std::vector<CoreJob> jobs;
   std::vector<Serve> serves;
   Buffer bodies;
-  bool empty() const { return blocks.empty() && seeks.empty() && serves.empty(); }
+  bool empty() const { return blocks.empty() && seeks.empty() && jobs.empty() && serves.empty(); }
 };
 
 void do_reads(Reads& reads, const LocalCore& local, const CoreTools& tools);

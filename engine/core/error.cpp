@@ -22,6 +22,8 @@ class EngineCategory final : public boost::system::error_category {
       case EngineErrc::closed: return "closed";
       case EngineErrc::uncertain:
         return "the machine stopped uncleanly; a longer history may exist on a peer";
+      case EngineErrc::bad_name: return "no entry can have that name";
+      case EngineErrc::no_contents: return "has no contents: a symlink, or metadata alone";
     }
     return "unknown engine error";
   }

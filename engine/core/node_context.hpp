@@ -21,6 +21,8 @@ class NodeHooks {
   // A write failed: the store takes no more until it was reopened.
   virtual void store_failed(Error error) = 0;
   virtual void core_frozen(const CoreKey& key) = 0;
+  // Header and manifest of an archive's db core are here: its blobs core can be found out.
+  virtual void header_came(const DiscoveryKey& db) = 0;
   // No memory is left for frames that are arriving, and a session waits for some (L3).
   virtual void memory_spent() = 0;
 

@@ -88,6 +88,8 @@ CoreInfo OpenCore::info() const {
   out.name = record_.name;
   out.writable = writable();
   out.frozen = local_.frozen;
+  if (record_.kind == CoreKind::archive_db) out.archive = local_.key;
+  if (record_.kind == CoreKind::archive_blobs) out.archive = record_.partner;
   out.fork = local_.head.fork;
   out.length = local_.head.length;
   const std::uint64_t padding = encryption_ ? block_padding.value * local_.head.length.value : 0;
@@ -138,6 +140,7 @@ boost::asio::awaitable<void> OpenCore::join() {
 void OpenCore::finish(Reads& reads) {
   for (BlockRead& read : reads.blocks) read.done->set(std::move(read.block));
   for (SeekRead& read : reads.seeks) read.done->set(std::move(read.found));
+  for (CoreJob& job : reads.jobs) job.done->set(local_.head.length);
   if (!reads.serves.empty()) replicator_.served(reads);
 }
 
@@ -175,6 +178,13 @@ void OpenCore::apply(const Delta& delta) {
     local_.have.set(range);
     tell({CoreEvent::Kind::blocks_stored, local_.head.length, local_.head.fork, range});
   }
+  look_for_header();
+}
+
+void OpenCore::look_for_header() {
+  if (record_.kind == CoreKind::archive_db && !record_.partner && local_.manifest &&
+      local_.have.test(BlockIndex{0}))
+    node_.hooks.header_came(record_.discovery_key);
 }
 
 void OpenCore::finish_one(Ingest& ingest, const Delta& delta) {
@@ -286,6 +296,8 @@ std::vector<BlockRange> OpenCore::wanted() const {
   std::vector<BlockRange> out;
   for (const auto& [block, waiters] : waiters_) out.push_back({{block}, {block + 1}});
   out.insert(out.end(), downloads_.begin(), downloads_.end());
+  // An archive's other core is found by the header of its db core.
+  if (record_.kind == CoreKind::archive_db && !record_.partner) out.push_back({{0}, {1}});
   if (!node_.sparse) out.push_back({{}, Core::no_end});
   return out;
 }
@@ -431,6 +443,27 @@ boost::asio::awaitable<Result<Length>> OpenCore::update() {
     if (!waited) co_return waited.error();
   }
   co_return local_.head.length;
+}
+
+boost::asio::awaitable<Result<Length>> OpenCore::run(std::function<void(const CoreView&)> job) {
+  if (closed_) co_return EngineErrc::closed;
+  auto done = std::make_shared<Completion<Length>>();
+  reads_.jobs.push_back({std::move(job), done});
+  kick();
+  co_return co_await done->wait_through();
+}
+
+boost::asio::awaitable<Result<Buffer>> OpenCore::fetch(BlockIndex index, BlockRange ahead) {
+  const auto mine = downloads_.insert(downloads_.end(), ahead);
+  replicator_.schedule();
+  auto block = co_await get(index, Core::From::future);
+  downloads_.erase(mine);
+  co_return block;
+}
+
+boost::asio::awaitable<Result<void>> OpenCore::until_changed() {
+  if (closed_) co_return EngineErrc::closed;
+  co_return co_await changed_.wait();
 }
 
 std::shared_ptr<OpenCore::Events> OpenCore::watch() {

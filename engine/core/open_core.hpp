@@ -47,6 +47,16 @@ class OpenCore final : private ReplicatorOwner {
   boost::asio::awaitable<Result<void>> clear(BlockRange blocks);
   boost::asio::awaitable<Result<void>> download(BlockRange blocks);
   boost::asio::awaitable<Result<Length>> update();
+  // Runs `job` on the pool with the core's state as it stands, one of this core's at a time; gives its length
+  // then. Deaf to cancellation: what the job refers to stays in the caller's frame.
+  boost::asio::awaitable<Result<Length>> run(std::function<void(const CoreView&)> job);
+  // A block, from wherever it is, also if it is not written yet; meanwhile the blocks of `ahead` are asked of
+  // peers, too.
+  boost::asio::awaitable<Result<Buffer>> fetch(BlockIndex index, BlockRange ahead);
+  // Ends once length, blocks or peers may have changed, or the core closes.
+  boost::asio::awaitable<Result<void>> until_changed();
+  // Tells the node if this is the db core of an archive whose blobs core can be found out now.
+  void look_for_header();
 
   using Events = EventQueue<CoreEvent>;
   std::shared_ptr<Events> watch();

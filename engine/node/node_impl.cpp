@@ -274,8 +274,19 @@ boost::asio::awaitable<Result<void>> Node::Impl::forget(CoreKey key, bool own_to
   auto core = co_await cores.open(discovery_key(key));
   if (!core) co_return core.error();
   if ((*core)->writable() && !own_too) co_return EngineErrc::refused;
+  const CoreRecord record = (*core)->record();
+  if (record.kind == CoreKind::archive_blobs) co_return EngineErrc::refused;  // it goes with its archive
   for (Session* session : sessions) session->unshare(**core);
-  co_return co_await cores.forget(discovery_key(key));
+  archives.erase(record.discovery_key);
+  headers_seen.erase(record.discovery_key);
+  if (auto gone = co_await cores.forget(record.discovery_key); !gone) co_return gone.error();
+  if (record.kind != CoreKind::archive_db || !record.partner) co_return Result<void>();
+  auto blobs = co_await cores.open(discovery_key(*record.partner));
+  if (!blobs) co_return blobs.error() == EngineErrc::not_found ? Result<void>() : blobs.error();
+  // A core that was followed for its own sake before stays.
+  if ((*blobs)->record().kind != CoreKind::archive_blobs) co_return Result<void>();
+  for (Session* session : sessions) session->unshare(**blobs);
+  co_return co_await cores.forget(discovery_key(*record.partner));
 }
 
 boost::asio::awaitable<Result<std::vector<CoreInfo>>> Node::Impl::list_cores() {

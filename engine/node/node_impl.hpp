@@ -2,6 +2,8 @@
 #pragma once
 
 #include <list>
+#include <set>
+#include <unordered_map>
 
 #include <boost/asio/strand.hpp>
 
@@ -15,6 +17,8 @@
 
 namespace sheaf {
 
+class OpenArchive;
+
 struct Node::Impl final : public SessionWatcher, public NodeHooks {
   Impl(Environment environment, NodeOptions options, Backend& root, std::unique_ptr<Backend> owned_root);
 
@@ -27,6 +31,7 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   void session_over(Session& session, const SessionSummary& summary) override;
   void store_failed(Error error) override;
   void core_frozen(const CoreKey& key) override;
+  void header_came(const DiscoveryKey& db) override;
   void memory_spent() override;
 
   bool admits(const PublicKey& remote) const;
@@ -45,6 +50,13 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
       boost::asio::awaitable<Result<SessionSummary>> work);
   boost::asio::awaitable<Result<OpenCore*>> create_core(std::string name);
   boost::asio::awaitable<Result<OpenCore*>> follow(CoreKey key, FollowOptions follow);
+  boost::asio::awaitable<Result<std::shared_ptr<OpenArchive>>> follow_archive(CoreKey key,
+                                                                              FollowOptions follow);
+  boost::asio::awaitable<Result<std::shared_ptr<OpenArchive>>> archive(CoreKey key);
+  // Follows the blobs core of an archive whose header has come, and offers it to every session.
+  boost::asio::awaitable<void> find_blobs(DiscoveryKey db);
+  boost::asio::awaitable<Result<void>> follow_blobs(DiscoveryKey db);
+  boost::asio::awaitable<Result<std::vector<CoreKey>>> list_archives();
   boost::asio::awaitable<Result<void>> forget(CoreKey key, bool own_too);
   boost::asio::awaitable<Result<std::vector<CoreInfo>>> list_cores();
   boost::asio::awaitable<Result<void>> sync();
@@ -71,6 +83,8 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   NodeContext context;
   CoreRegistry cores;
   EventQueue<NodeEvent> events;
+  std::unordered_map<DiscoveryKey, std::shared_ptr<OpenArchive>, FixedBytesHash> archives;  // those in use
+  std::set<DiscoveryKey> headers_seen;  // of archives whose blobs core is sought, or cannot be found
   std::list<Session*> sessions;
   std::list<std::unique_ptr<Listener>> listeners;
   std::list<TaskGroup*> guests;

@@ -6,6 +6,10 @@ namespace {
 struct Traits {
   CommandTraits operator()(const InfoCommand&) const { return {}; }
   CommandTraits operator()(const AddCommand&) const { return {.makes_store = true}; }
+  CommandTraits operator()(const CloneCommand&) const { return {.makes_store = true}; }
+  CommandTraits operator()(const ListCommand&) const { return {}; }
+  CommandTraits operator()(const ReadCommand&) const { return {}; }
+  CommandTraits operator()(const GetCommand&) const { return {}; }
   CommandTraits operator()(const ForgetCommand&) const { return {}; }
   CommandTraits operator()(const DownloadCommand&) const { return {.replicates = true}; }
   CommandTraits operator()(const ServeCommand& serve) const {

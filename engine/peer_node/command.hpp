@@ -33,9 +33,40 @@ struct InfoCommand {
 };
 struct AddCommand {
   CoreKey key;
+  bool core = false;                               // a bare core's key; else an archive's
   std::optional<std::string> encryption_key_file;  // "-": stdin
   bool is_private = false;
   bool operator==(const AddCommand&) const = default;
+};
+// add, and fetch everything of that archive from that peer.
+struct CloneCommand {
+  AddCommand add;
+  Address peer;
+  bool operator==(const CloneCommand&) const = default;
+};
+// Which archives, and in which state.
+struct Selection {
+  std::string link;                // hex digits that its key begins with; empty: every archive
+  std::optional<Length> checkout;  // a version; nothing: the latest
+  bool operator==(const Selection&) const = default;
+};
+struct ListCommand {
+  std::string prefix = "/";
+  Selection selection;
+  bool operator==(const ListCommand&) const = default;
+};
+struct ReadCommand {
+  std::string entry;
+  Selection selection;
+  ByteCount offset{};
+  std::optional<ByteCount> length;
+  std::optional<Address> peer;
+  bool operator==(const ReadCommand&) const = default;
+};
+struct GetCommand {
+  std::string entry;
+  Selection selection;
+  bool operator==(const GetCommand&) const = default;
 };
 struct ForgetCommand {
   CoreRef core;
@@ -163,9 +194,10 @@ struct BenchCommand {
   bool operator==(const BenchCommand&) const = default;
 };
 
-using Action = std::variant<InfoCommand, AddCommand, ForgetCommand, DownloadCommand, ServeCommand,
-                            ConnectCommand, SyncCommand, CoreCreateCommand, CoreAppendCommand, CoreGetCommand,
-                            CoreInfoCommand, CoreSeekCommand, CoreTruncateCommand, BenchCommand>;
+using Action = std::variant<InfoCommand, AddCommand, CloneCommand, ListCommand, ReadCommand, GetCommand,
+                            ForgetCommand, DownloadCommand, ServeCommand, ConnectCommand, SyncCommand,
+                            CoreCreateCommand, CoreAppendCommand, CoreGetCommand, CoreInfoCommand,
+                            CoreSeekCommand, CoreTruncateCommand, BenchCommand>;
 
 struct Command {
   GlobalOptions global;

@@ -19,8 +19,10 @@ int code_of(EngineErrc error) {
     case EngineErrc::refused:
     case EngineErrc::uncertain: return exit_code::refused;
     case EngineErrc::frozen: return exit_code::integrity;
+    case EngineErrc::bad_name: return exit_code::wrong_usage;
     case EngineErrc::exists:
     case EngineErrc::wrong_key:
+    case EngineErrc::no_contents:
     case EngineErrc::closed: return exit_code::failed;
   }
   return exit_code::failed;

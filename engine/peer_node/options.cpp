@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 
 #include "engine/peer_node/bench/options.hpp"
+#include "engine/peer_node/commands/entry_ref.hpp"
 #include "engine/peer_node/exit_code.hpp"
 #include "engine/peer_node/usage.hpp"
 #include "sheaf/protocol/key_text.hpp"
@@ -168,6 +169,17 @@ void add_globals(Grammar& grammar) {
       "  sheaf -d notes serve --listen tcp://127.0.0.1:0");
 }
 
+void add_follow_options(CLI::App& sub, std::string& file, bool& is_private) {
+  sub.add_option("--encryption-key-file", file, "Opens what is encrypted; - is stdin")->type_name("FILE");
+  sub.add_flag("--private", is_private, "Never announced to others");
+}
+
+AddCommand add_from(const std::string& key, bool core, const std::string& file, bool is_private) {
+  AddCommand add{key_from(key), core, std::nullopt, is_private};
+  if (!file.empty()) add.encryption_key_file = file;
+  return add;
+}
+
 void add_follow_commands(Grammar& grammar) {
   CLI::App& app = grammar.app;
   {
@@ -181,17 +193,28 @@ void add_follow_commands(Grammar& grammar) {
       bool core = false, is_private = false;
     };
     auto raw = std::make_shared<Raw>();
-    CLI::App* sub = grammar.command(app, "add", "Follow a core by its key", "sheaf -d copy add --core $KEY");
-    sub->add_option("KEY", raw->key, "The core's key")->required();
+    CLI::App* sub = grammar.command(app, "add", "Follow an archive (any Hyperdrive) by its key, or a core",
+                                    "sheaf -d copy add $KEY");
+    sub->add_option("KEY", raw->key, "The archive's key, or the core's")->required();
     sub->add_flag("--core", raw->core, "The key is a bare core's");
-    sub->add_option("--encryption-key-file", raw->file, "Opens an encrypted core; - is stdin")
-        ->type_name("FILE");
-    sub->add_flag("--private", raw->is_private, "Never announced to others");
+    add_follow_options(*sub, raw->file, raw->is_private);
     grammar.commands.emplace_back(sub, [raw](const Surroundings&) -> Action {
-      if (!raw->core) throw WrongUsage("this version follows bare cores only: sheaf add KEY --core");
-      AddCommand add{key_from(raw->key), std::nullopt, raw->is_private};
-      if (!raw->file.empty()) add.encryption_key_file = raw->file;
-      return add;
+      return add_from(raw->key, raw->core, raw->file, raw->is_private);
+    });
+  }
+  {
+    struct Raw {
+      std::string key, peer, file;
+      bool is_private = false;
+    };
+    auto raw = std::make_shared<Raw>();
+    CLI::App* sub = grammar.command(app, "clone", "Follow an archive and fetch all of it from a peer",
+                                    "sheaf -d copy clone $KEY tcp://127.0.0.1:4900");
+    sub->add_option("KEY", raw->key, "The archive's key")->required();
+    sub->add_option("ADDRESS", raw->peer, "Whom to ask")->required();
+    add_follow_options(*sub, raw->file, raw->is_private);
+    grammar.commands.emplace_back(sub, [raw](const Surroundings&) -> Action {
+      return CloneCommand{add_from(raw->key, false, raw->file, raw->is_private), peer_from(raw->peer)};
     });
   }
   {
@@ -299,6 +322,85 @@ std::uint64_t count_from(const std::string& text, const std::string& what) {
   if (error != std::errc{} || end != text.data() + text.size() || value > max_wire_integer)
     throw WrongUsage(what + " is not a number from 0 to 2^53 - 1: " + text);
   return value;
+}
+
+struct RawSelection {
+  std::string link, checkout;
+};
+
+void add_selection(CLI::App& sub, RawSelection& raw) {
+  sub.add_option("--link", raw.link, "The archive's key, or its first digits, 6 at least");
+  sub.add_option("--checkout", raw.checkout, "The archive as it was at a version; takes --link")
+      ->type_name("VERSION");
+}
+
+Selection selection_from(const RawSelection& raw) {
+  Selection out;
+  if (!raw.link.empty() && !is_link(raw.link))
+    throw WrongUsage("--link is neither a key nor the first 6 or more digits of one: " + raw.link);
+  if (!raw.link.empty()) out.link = link_digits(raw.link);
+  if (raw.checkout.empty()) return out;
+  if (raw.link.empty()) throw WrongUsage("--checkout is of one archive: give --link too");
+  out.checkout = Length{count_from(raw.checkout, "--checkout")};
+  if (out.checkout->value == 0) throw WrongUsage("versions begin with 1");
+  return out;
+}
+
+constexpr const char* entry_help = "NAME, NAME@LINK, or a line of list --json";
+
+void add_archive_commands(Grammar& grammar) {
+  CLI::App& app = grammar.app;
+  {
+    struct Raw {
+      std::string prefix = "/";
+      RawSelection selection;
+    };
+    auto raw = std::make_shared<Raw>();
+    CLI::App* sub = grammar.command(app, "list", "Every entry of every archive, by name",
+                                    "sheaf -d copy list /docs --json");
+    sub->alias("ls");
+    sub->add_option("PREFIX", raw->prefix, "Only what is at or below this name");
+    add_selection(*sub, raw->selection);
+    grammar.commands.emplace_back(sub, [raw](const Surroundings&) -> Action {
+      return ListCommand{raw->prefix, selection_from(raw->selection)};
+    });
+  }
+  {
+    struct Raw {
+      std::string entry, offset = "0", length, peer;
+      RawSelection selection;
+    };
+    auto raw = std::make_shared<Raw>();
+    CLI::App* sub = grammar.command(app, "read", "Write a file's contents to stdout",
+                                    "sheaf -d copy read hello.txt --peer tcp://127.0.0.1:4900");
+    sub->alias("cat");
+    sub->add_option("ENTRY", raw->entry, entry_help)->required();
+    sub->add_option("--offset", raw->offset, "Begin at this byte")->type_name("N");
+    sub->add_option("--length", raw->length, "At most so many bytes")->type_name("N");
+    sub->add_option("--peer", raw->peer, "Whom to ask for what is not here")->type_name("ADDRESS");
+    add_selection(*sub, raw->selection);
+    grammar.commands.emplace_back(sub, [raw](const Surroundings&) -> Action {
+      ReadCommand read{
+          raw->entry, selection_from(raw->selection), {count_from(raw->offset, "--offset")}, {}, {}};
+      if (!raw->length.empty()) read.length = ByteCount{count_from(raw->length, "--length")};
+      if (!raw->peer.empty()) read.peer = peer_from(raw->peer);
+      return read;
+    });
+  }
+  {
+    struct Raw {
+      std::string entry;
+      RawSelection selection;
+    };
+    auto raw = std::make_shared<Raw>();
+    CLI::App* sub =
+        grammar.command(app, "get", "Show an entry itself, as JSON", "sheaf -d copy get hello.txt");
+    sub->add_option("ENTRY", raw->entry, entry_help)->required();
+    add_selection(*sub, raw->selection);
+    grammar.commands.emplace_back(sub, [raw](const Surroundings&) -> Action {
+      return GetCommand{raw->entry, selection_from(raw->selection)};
+    });
+  }
 }
 
 void add_core_commands(Grammar& grammar) {
@@ -412,6 +514,7 @@ Parsed parse_arguments(const std::vector<std::string>& arguments, const Surround
   Grammar grammar;
   add_globals(grammar);
   add_follow_commands(grammar);
+  add_archive_commands(grammar);
   add_session_commands(grammar);
   add_core_commands(grammar);
   for (auto& [app, build] : bench_grammar(grammar.app)) grammar.commands.emplace_back(app, std::move(build));

@@ -153,6 +153,7 @@ class Side final : private NodeHooks, private SessionPort {
   }
   void store_failed(Error) override { FAIL("the store failed"); }
   void core_frozen(const CoreKey&) override { FAIL("the core was frozen"); }
+  void header_came(const DiscoveryKey&) override {}
   void memory_spent() override { FAIL("no memory was left"); }
   void flush() override {}
   void expect_answer() override {}

@@ -19,6 +19,7 @@ import readline from 'node:readline'
 import crypto from 'node:crypto'
 import Hypercore from 'hypercore'
 import Corestore from 'corestore'
+import Hyperdrive from 'hyperdrive'
 import SecretStream from '@hyperswarm/secret-stream'
 import hypercoreCrypto from 'hypercore-crypto'
 import multisig from 'hypercore/lib/multisig.js'
@@ -43,6 +44,7 @@ const store = new Corestore(path.join(folder, 'store'))
 await store.ready()
 const cores = new Map() // name -> Kept
 const connections = new Map() // number -> { socket, stream, asked }
+const drives = new Map() // name -> Hyperdrive, in a namespace of its own
 const servers = []
 
 // A core with the counts that tests ask about.
@@ -256,6 +258,10 @@ async function verify ({ core: name, pattern, from = 0, to, indices, wait = true
   return { blocks: wanted.length, bytes }
 }
 
+function written (stream, bytes) {
+  return new Promise((resolve, reject) => stream.once('error', reject).once('close', resolve).end(bytes))
+}
+
 const commands = {
   open,
   append,
@@ -341,6 +347,34 @@ const commands = {
       connection: number, gone: !!c.gone, read: c.socket.bytesRead, written: c.socket.bytesWritten
     }))
   },
+  // With manifests of version 0 the header of the db core names the blobs core.
+  async openDrive ({ drive: name, manifestVersion = 1, encryption }) {
+    const space = store.namespace(name)
+    space.manifestVersion = manifestVersion
+    const drive = new Hyperdrive(space, { encryptionKey: encryption ? Buffer.from(encryption, 'hex') : null })
+    await drive.ready()
+    drives.set(name, drive)
+    return { key: hex(drive.key), manifestVersion: drive.core.manifest.version }
+  },
+  // Each file is {name, pattern, ...} with contents (dedup: by way of a block map), {name, linkname} or
+  // {name, gone}.
+  async writeFiles ({ drive: name, files }) {
+    const drive = drives.get(name)
+    for (const { name: file, pattern, linkname, gone, ...options } of files) {
+      if (gone) await drive.del(file)
+      else if (linkname) await drive.symlink(file, linkname, options)
+      else if (options.dedup) await written(drive.createWriteStream(file, options), block(pattern, 0))
+      else await drive.put(file, block(pattern, 0), options)
+    }
+    return { version: drive.version, blobs: hex((await drive.getBlobs()).core.key) }
+  },
+  // Every entry as Node itself reads it, in its order.
+  async entries ({ drive: name, version }) {
+    const drive = version ? drives.get(name).checkout(version) : drives.get(name)
+    const out = []
+    for await (const { key, value, seq } of drive.list('/')) out.push({ key, value, seq })
+    return out
+  },
   async facts () { return Object.fromEntries([...cores].map(([name, kept]) => [name, kept.facts()])) }
 }
 
@@ -358,6 +392,7 @@ readline.createInterface({ input: process.stdin }).on('line', async (line) => {
   for (const server of servers) server.close()
   for (const c of connections.values()) { c.asked = true; c.stream.destroy() }
   for (const kept of cores.values()) await kept.core.close()
+  for (const drive of drives.values()) await drive.close()
   await store.close()
   process.exit(0)
 })

@@ -38,6 +38,10 @@ TEST_CASE("every command has its own help with an example") {
   const Words commands[] = {{},
                             {"info"},
                             {"add"},
+                            {"clone"},
+                            {"list"},
+                            {"read"},
+                            {"get"},
                             {"forget"},
                             {"download"},
                             {"serve"},
@@ -205,13 +209,41 @@ TEST_CASE("a core is a key in any of its forms, or a name") {
   CHECK(said({"core", "create", std::string(256, 'a')}).code == exit_code::wrong_usage);
 }
 
-TEST_CASE("add follows bare cores, with the options of the manual") {
+TEST_CASE("add follows archives, and with --core bare cores, with the options of the manual") {
   const auto add = action<AddCommand>({"add", hex_key, "--core", "--encryption-key-file", "-", "--private"});
   CHECK(to_string(add.key) == hex_key);
   CHECK(add.encryption_key_file == "-");
   CHECK(add.is_private);
-  CHECK(said({"add", hex_key}).code == exit_code::wrong_usage);
+  CHECK(add.core);
+  CHECK(!action<AddCommand>({"add", hex_key}).core);
   CHECK(said({"add", "log", "--core"}).code == exit_code::wrong_usage);
+}
+
+TEST_CASE("clone takes an archive's key and a peer, and the options of add") {
+  const auto clone = action<CloneCommand>({"clone", hex_key, "tcp://h:1", "--private"});
+  CHECK(clone.add == action<AddCommand>({"add", hex_key, "--private"}));
+  CHECK(clone.peer == address("tcp://h:1"));
+  CHECK(said({"clone", hex_key}).code == exit_code::wrong_usage);
+  CHECK(said({"clone", "log", "tcp://h:1"}).code == exit_code::wrong_usage);
+}
+
+TEST_CASE("list, read and get choose their archives by --link, and its version by --checkout") {
+  CHECK(action<ListCommand>({"ls"}) == ListCommand{});
+  const auto list = action<ListCommand>({"list", "docs", "--link", hex_key.substr(0, 6), "--checkout", "7"});
+  CHECK(list == ListCommand{"docs", {hex_key.substr(0, 6), Length{7}}});
+  CHECK(action<ListCommand>({"list", "--link", "pear://" + hex_key}).selection.link == hex_key);
+  const auto read =
+      action<ReadCommand>({"cat", "a", "--offset", "3", "--length", "0", "--peer", "tcp://h:1"});
+  CHECK(read == ReadCommand{"a", {}, {3}, ByteCount{0}, address("tcp://h:1")});
+  CHECK(action<GetCommand>({"get", "a"}) == GetCommand{"a", {}});
+  for (const Words& words : {Words{"list", "--checkout", "7"},
+                             {"list", "--link", "12345"},
+                             {"list", "--link", hex_key, "--checkout", "0"},
+                             {"read"},
+                             {"get"},
+                             {"read", "a", "--offset", "-1"},
+                             {"read", "a", "--peer", "tcp://h:0"}})
+    CHECK(said(words).code == exit_code::wrong_usage);
 }
 
 TEST_CASE("download takes a core or --all, not both and not neither") {

@@ -204,6 +204,57 @@ TEST_CASE("a forget that is cut off is finished when the store is opened") {
   }
 }
 
+TEST_CASE(
+    "a store of format 1 becomes one of format 2: its cores are bare, and may be an archive's from then on") {
+  Root root;
+  const CoreRecord own = own_record(1, "notes");
+  {
+    CoreTable table = root.table();
+    REQUIRE(table.open());
+    REQUIRE(table.add(own));
+    // As format 1 wrote it: without the byte of the kind behind version and flags.
+    Buffer record;
+    REQUIRE(root.root->get(keys::core_record(own.discovery_key), record));
+    record[0] = std::byte{1};
+    record.erase(record.begin() + 2);
+    REQUIRE(root.root->put(keys::core_record(own.discovery_key), record, {}, Durable::no));
+    REQUIRE(root.root->put(keys::format(), as_bytes(std::string_view("\x01\0\0\0", 4)), {}, Durable::no));
+  }
+  CoreTable table = root.table();
+  REQUIRE(table.open());
+  Buffer format;
+  REQUIRE(root.root->get(keys::format(), format));
+  CHECK(as_text(format) == std::string_view("\x02\0\0\0", 4));
+  const auto found = table.find("notes");
+  REQUIRE((found && *found));
+  CHECK((*found)->key == own.key);
+  CHECK(equal((*found)->secret_key->bytes(), own.secret_key->bytes()));
+  CHECK((*found)->kind == CoreKind::bare);
+  CHECK(!(*found)->partner);
+
+  CoreRecord changed = **found;
+  changed.kind = CoreKind::archive_db;
+  changed.partner = record_of(2).key;
+  REQUIRE(table.update(changed));
+  const auto again = table.find(own.discovery_key);
+  REQUIRE((again && *again));
+  CHECK((*again)->kind == CoreKind::archive_db);
+  CHECK((*again)->partner == changed.partner);
+  CHECK((*again)->name == "notes");
+}
+
+TEST_CASE("a record of a kind that is none is damaged") {
+  Root root;
+  CoreTable table = root.table();
+  REQUIRE(table.open());
+  REQUIRE(table.add(record_of(1)));
+  Buffer record;
+  REQUIRE(root.root->get(keys::core_record(record_of(1).discovery_key), record));
+  record[2] = std::byte{3};
+  REQUIRE(root.root->put(keys::core_record(record_of(1).discovery_key), record, {}, Durable::no));
+  CHECK(table.find(record_of(1).discovery_key).error() == StorageErrc::damaged);
+}
+
 TEST_CASE("a store of a newer format is refused and left alone") {
   Root root;
   {
@@ -212,7 +263,7 @@ TEST_CASE("a store of a newer format is refused and left alone") {
     REQUIRE(table.add(record_of(1)));
   }
   const std::size_t before = root.keys();
-  REQUIRE(root.root->put(keys::format(), as_bytes(std::string_view("\x02\0\0\0", 4)), {}, Durable::no));
+  REQUIRE(root.root->put(keys::format(), as_bytes(std::string_view("\x03\0\0\0", 4)), {}, Durable::no));
   CoreTable table = root.table();
   CHECK(table.open().error() == StorageErrc::newer_format);
   CHECK(root.keys() == before);

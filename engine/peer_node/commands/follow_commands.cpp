@@ -141,8 +141,15 @@ asio::awaitable<Outcome> run(CommandContext& context, const AddCommand& command,
     Outcome read = co_await read_encryption_key(*command.encryption_key_file, io, options.encryption_key);
     if (read.code != exit_code::done) co_return read;
   }
-  auto core = co_await context.node.follow(command.key, std::move(options));
-  if (!core) co_return failed(core.error(), to_string(command.key));
+  Error error;
+  if (command.core) {
+    auto core = co_await context.node.follow(command.key, std::move(options));
+    if (!core) error = core.error();
+  } else {
+    auto archive = co_await context.node.follow_archive(command.key, std::move(options));
+    if (!archive) error = archive.error();
+  }
+  if (error) co_return failed(error, to_string(command.key));
   if (auto synced = co_await context.node.sync(); !synced)
     co_return failed(synced.error(), context.global.folder);
   const auto printed = co_await io.print(key_line(context, command.key));

@@ -11,7 +11,8 @@ Json info_json(const CommandContext& context, const std::vector<CoreInfo>& cores
   Json list = Json::array();
   for (const auto& core : cores) {
     Json one = core_json(core);
-    one["kind"] = "core";
+    one["kind"] = !core.archive ? "core" : *core.archive == core.key ? "archive" : "blobs";
+    if (core.archive) one["archive"] = to_string(*core.archive);
     if (!core.name.empty()) one["name"] = core.name;
     one["contiguous"] = core.contiguous.value;
     one["complete"] = core.local == core.length;

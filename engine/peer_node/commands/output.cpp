@@ -47,6 +47,26 @@ std::string key_line(const CommandContext& context, const CoreKey& key) {
   return context.global.json ? to_line({{"key", to_string(key)}}) : to_string(key);
 }
 
+std::string entry_line(const Entry& entry) {
+  const char* type = entry.type == EntryType::file      ? "file"
+                     : entry.type == EntryType::symlink ? "symlink"
+                                                        : "metadata";
+  Json head{{"name", entry.name}, {"link", to_string(entry.link)}, {"type", type}};
+  head["length"] = entry.length ? Json(entry.length->value) : Json();
+  head["blocks"] = entry.blocks.value;
+  head["offset"] = {{"block", entry.offset.block.value}, {"byte", entry.offset.byte.value}};
+  head["linkname"] = entry.type == EntryType::symlink ? Json(entry.linkname) : Json();
+  head["executable"] = entry.executable;
+  Json tail;
+  tail["mtime"] = entry.mtime_ms ? Json(*entry.mtime_ms) : Json();
+  tail["version"] = entry.version.value;
+  tail["local"] = entry.local.value;
+  // The metadata go through as their writer's text: numbers keep their digits.
+  std::string line = to_line(head);
+  line.back() = ',';
+  return line + "\"metadata\":" + entry.metadata + "," + to_line(tail).substr(1);
+}
+
 Json core_json(const CoreInfo& info) {
   return {{"key", to_string(info.key)}, {"discovery_key", to_string(info.discovery_key)},
           {"writable", info.writable},  {"length", info.length.value},

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/peer_node/commands/context.hpp"
+#include "sheaf/engine/archive.hpp"
 #include "sheaf/engine/core.hpp"
 #include "sheaf/engine/node.hpp"
 
@@ -24,6 +25,9 @@ std::string printable(std::string_view text);
 
 // A core's key as commands print it: bare, or {"key":"…"} with --json.
 std::string key_line(const CommandContext& context, const CoreKey& key);
+
+// An entry as `list --json` prints it, on one line.
+std::string entry_line(const Entry& entry);
 
 // {"key","discovery_key","writable","length","fork","bytes","local"}
 Json core_json(const CoreInfo& info);

@@ -2,6 +2,7 @@
 
 #include <csignal>
 
+#include "engine/peer_node/commands/archive_commands.hpp"
 #include "engine/peer_node/commands/core_commands.hpp"
 #include "engine/peer_node/commands/follow_commands.hpp"
 #include "engine/peer_node/commands/info_command.hpp"

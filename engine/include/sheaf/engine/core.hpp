@@ -23,9 +23,10 @@ namespace sheaf {
 struct CoreInfo {
   CoreKey key;
   DiscoveryKey discovery_key;
-  std::string name;       // empty for a core that was not created here
-  bool writable = false;  // its secret key is here
-  bool frozen = false;    // its writer signed two histories (EngineErrc::frozen)
+  std::string name;                // empty for a core that was not created here
+  std::optional<CoreKey> archive;  // whose db core (then its own key) or blobs core it is
+  bool writable = false;           // its secret key is here
+  bool frozen = false;             // its writer signed two histories (EngineErrc::frozen)
   Fork fork;
   Length length;          // signed, whether or not the blocks are here
   ByteCount bytes;        // of all blocks, without the padding of an encrypted core

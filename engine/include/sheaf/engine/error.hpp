@@ -17,6 +17,8 @@ enum class EngineErrc {
   refused,        // the peer's or a policy's: it will not talk to us
   closed,         // the caller's: the node or the handle has been closed
   uncertain,      // ours: the machine stopped uncleanly, and a longer history of our own may exist
+  bad_name,       // the caller's: no entry can have that name
+  no_contents,    // the caller's: the entry is a symlink or metadata alone
 };
 
 const boost::system::error_category& engine_category() noexcept;

@@ -13,6 +13,7 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include "sheaf/engine/archive.hpp"
 #include "sheaf/engine/core.hpp"
 #include "sheaf/engine/environment.hpp"
 #include "sheaf/engine/error.hpp"
@@ -71,6 +72,7 @@ struct NodeEvent {
   SessionSummary summary;  // of session_ended
 };
 
+class OpenArchive;
 class OpenCore;
 
 class Node {
@@ -98,7 +100,18 @@ class Node {
   // A core that is created or followed here already, by key or name; not_found otherwise.
   boost::asio::awaitable<Result<Core>> core(CoreKey key);
   boost::asio::awaitable<Result<Core>> core(std::string name);
-  // Stops following and deletes its data. An own core is forgotten only with `own_too`.
+
+  // Follows an archive by the key of its db core; its blobs core is followed as soon as the archive's header
+  // is here. Following again changes the options and is no error; `exists` for a key that is followed as a
+  // bare core.
+  boost::asio::awaitable<Result<Archive>> follow_archive(CoreKey key, FollowOptions options = {});
+  // One that is followed here already; not_found otherwise.
+  boost::asio::awaitable<Result<Archive>> archive(CoreKey key);
+  // The keys of all of them, in order.
+  boost::asio::awaitable<Result<std::vector<CoreKey>>> archives();
+
+  // Stops following and deletes its data; of an archive both cores', of which the blobs core cannot be
+  // forgotten alone (refused). An own core is forgotten only with `own_too`.
   boost::asio::awaitable<Result<void>> forget(CoreKey key, bool own_too = false);
   boost::asio::awaitable<Result<std::vector<CoreInfo>>> cores();
 
@@ -130,6 +143,8 @@ class Node {
  private:
   explicit Node(std::unique_ptr<Impl> impl);
   boost::asio::awaitable<Result<Core>> handle(boost::asio::awaitable<Result<OpenCore*>> opening);
+  boost::asio::awaitable<Result<Archive>> handle(
+      boost::asio::awaitable<Result<std::shared_ptr<OpenArchive>>> opening);
   std::unique_ptr<Impl> impl_;
 };
 

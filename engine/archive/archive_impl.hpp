@@ -1,0 +1,90 @@
+// What stands behind the public faces of an archive.
+#pragma once
+
+#include <deque>
+#include <set>
+
+#include "engine/archive/open_archive.hpp"
+#include "engine/node/hop.hpp"
+#include "engine/node/node_impl.hpp"
+#include "sheaf/engine/archive.hpp"
+
+namespace sheaf {
+
+// Where a face's calls go. The node outlives it; after the node's close() calls answer `closed`.
+struct ArchiveRef {
+  Node::Impl* node = nullptr;
+  std::shared_ptr<OpenArchive> archive;
+  std::optional<Version> at;  // of a checkout
+};
+
+struct Archive::Impl {
+  ArchiveRef ref;
+};
+
+struct EntryStream::Impl {
+  Impl(ArchiveRef ref, Version version, ListOptions options);
+  boost::asio::awaitable<Result<std::optional<Entry>>> next();
+
+  ArchiveRef ref;
+  Version version;
+  ListOptions options;
+  std::deque<Entry> ready;
+  std::uint64_t unreadable = 0;
+
+ private:
+  // Notes what the walk came to; true while more fits into this round.
+  bool take(const BeeEntry& entry, std::vector<StoredEntry>& into);
+  boost::asio::awaitable<Result<void>> fill();
+
+  BeeRange range_;
+  BeeWalk walk_;
+  std::uint64_t given_ = 0;
+  std::set<std::string> seen_;  // names directly below the folder, where each is given once
+  bool ended_ = false;
+};
+
+// A file's bytes by position, whether its blocks lie together or are named by a map.
+struct FileReader::Impl {
+  Impl(ArchiveRef ref, Entry entry, Core::From from);
+  boost::asio::awaitable<Result<void>> begin(const ReadOptions& options);
+  boost::asio::awaitable<Result<Buffer>> next();
+  void seek(ByteCount position);
+
+  ArchiveRef ref;
+  Entry entry;
+  Core::From from;
+  std::uint64_t length = 0;
+  std::uint64_t position = 0;
+  std::uint64_t end = 0;
+
+ private:
+  struct Place {
+    BlockIndex block;
+    std::uint64_t offset = 0;  // in the block
+    std::size_t in_map = 0;
+  };
+  BlobId blob() const;
+  std::uint64_t blocks_left() const;  // that hold what is to be read, about
+  boost::asio::awaitable<Result<Place>> locate();
+
+  std::vector<MappedBlock> map_;
+  std::optional<Place> place_;
+};
+
+// The normal path of a name that can be an entry's; bad_name else.
+Result<std::string> path_of(std::string_view name);
+
+// A call of a face: on the node's strand, unless the node is closed.
+template <class T>
+boost::asio::awaitable<Result<T>> unless_closed(Node::Impl* node, boost::asio::awaitable<Result<T>> work) {
+  if (node->closed) co_return EngineErrc::closed;
+  co_return co_await std::move(work);
+}
+
+template <class T>
+boost::asio::awaitable<Result<T>> call(const ArchiveRef& ref, boost::asio::awaitable<Result<T>> work) {
+  return hop(ref.node->strand, unless_closed(ref.node, std::move(work)));
+}
+
+}  // namespace sheaf

@@ -1,0 +1,142 @@
+#include "engine/archive/open_archive.hpp"
+
+#include <algorithm>
+
+#include "protocol/entry_path.hpp"
+#include "protocol/limits.hpp"
+#include "protocol/signables.hpp"
+
+namespace sheaf {
+namespace {
+
+using boost::asio::awaitable;
+
+// Decoded blocks of one archive's tree.
+constexpr std::size_t cache_bytes = 4 * 1024 * 1024;
+
+}  // namespace
+
+Result<StoredEntry> stored_entry(const BeeEntry& entry) {
+  auto name = entry_name(entry.key());
+  const auto value = entry.value();
+  if (!name || !value) return ProtocolErrc::malformed;
+  auto decoded = decode_drive_entry(*value);
+  if (!decoded) return decoded.error();
+  return StoredEntry{std::move(*name), entry.seq, std::move(*decoded)};
+}
+
+OpenArchive::OpenArchive(CoreRegistry& cores, const CoreKey& key)
+    : cores_(cores), key_(key), discovery_key_(discovery_key(key)), cache_(cache_bytes) {}
+
+awaitable<Result<OpenCore*>> OpenArchive::db() { co_return co_await cores_.open(discovery_key_); }
+
+awaitable<Result<OpenCore*>> OpenArchive::blobs(Core::From from) {
+  for (;;) {
+    auto core = co_await db();
+    if (!core) co_return core.error();
+    if (const auto& partner = (*core)->record().partner) {
+      auto blobs = co_await cores_.open(discovery_key(*partner));
+      // Its record is written a moment after the db core's names it.
+      if (blobs || blobs.error() != EngineErrc::not_found) co_return blobs;
+    }
+    if (from == Core::From::here) co_return EngineErrc::not_available;
+    if (auto waited = co_await (*core)->until_changed(); !waited) co_return waited.error();
+  }
+}
+
+awaitable<Result<Version>> OpenArchive::settle(std::optional<Version> at, Core::From from) {
+  auto core = co_await db();
+  if (!core) co_return core.error();
+  if (from != Core::From::here && !(*core)->writable())
+    if (auto updated = co_await (*core)->update(); !updated) co_return updated.error();
+  if (!at) co_return std::max(Version{1}, (*core)->local().head.length);
+  while ((*core)->local().head.length < *at && at->value > 1) {
+    if (from == Core::From::here || (*core)->writable()) co_return EngineErrc::out_of_range;
+    if (auto waited = co_await (*core)->until_changed(); !waited) co_return waited.error();
+  }
+  co_return std::max(Version{1}, *at);
+}
+
+awaitable<Result<void>> OpenArchive::walk(Walk walk, Core::From from) {
+  for (;;) {
+    auto core = co_await db();
+    if (!core) co_return core.error();
+    Result<void> out;
+    std::optional<BlockIndex> missing;
+    auto job = [&](const CoreView& view) {
+      CoreBlocks blocks(view, cache_);
+      out = walk(blocks);
+      if (!out && out.error() == EngineErrc::not_available) missing = blocks.missing();
+    };
+    if (auto ran = co_await (*core)->run(job); !ran) co_return ran.error();
+    if (!missing || from == Core::From::here) co_return out;
+    if (auto got = co_await (*core)->get(*missing, Core::From::future); !got) co_return got.error();
+  }
+}
+
+awaitable<Result<std::optional<StoredEntry>>> OpenArchive::find(std::string path, Version version,
+                                                                Core::From from) {
+  std::optional<StoredEntry> out;
+  const Buffer key = entry_key(path);
+  auto look = [&](BeeBlocks& blocks) -> Result<void> {
+    auto entry = bee_get(blocks, version, key);
+    if (!entry) return entry.error();
+    if (!*entry) return {};
+    auto stored = stored_entry(**entry);
+    if (!stored) return stored.error();
+    out = std::move(*stored);
+    return {};
+  };
+  if (auto walked = co_await walk(look, from); !walked) co_return walked.error();
+  co_return out;
+}
+
+awaitable<Result<std::vector<MappedBlock>>> OpenArchive::block_map(BlobId id, Core::From from) {
+  std::vector<MappedBlock> out;
+  if (id.block_length.value > limits::block_map_blocks) co_return ProtocolErrc::malformed;
+  for (BlockIndex block = id.blocks().begin; block < id.blocks().end; ++block) {
+    auto core = co_await blobs(from);
+    if (!core) co_return core.error();
+    auto bytes = co_await (*core)->get(block, from == Core::From::here ? from : Core::From::future);
+    if (!bytes) co_return bytes.error();
+    if (auto decoded = decode_block_map(*bytes, out); !decoded) co_return decoded.error();
+  }
+  co_return out;
+}
+
+awaitable<Result<Entry>> OpenArchive::shown(StoredEntry entry, Core::From from) {
+  Entry out;
+  out.link = key_;
+  out.proper = normal_path(entry.name) == entry.name && entry.name != "/";
+  out.name = std::move(entry.name);
+  out.executable = entry.value.executable;
+  out.metadata = std::move(entry.value.metadata);
+  out.mtime_ms = entry.value.mtime_ms;
+  out.version = {entry.seq.value + 1};
+  if (entry.value.linkname) {
+    out.type = EntryType::symlink;
+    out.linkname = std::move(*entry.value.linkname);
+  } else {
+    out.type = entry.value.blob ? EntryType::file : EntryType::metadata;
+  }
+  out.length = ByteCount{};
+  if (!entry.value.blob) co_return out;
+  const BlobId& blob = *entry.value.blob;
+  out.blocks = blob.block_length;
+  out.offset = {blob.block_offset, blob.byte_offset};
+  out.mapped = blob.mapped;
+  out.length = blob.byte_length;
+  auto core = co_await blobs(Core::From::here);
+  if (core) out.local = (*core)->local().have.count(blob.blocks());
+  if (!blob.mapped) co_return out;
+  auto map = co_await block_map(blob, from);
+  if (map)
+    out.length = mapped_bytes(*map);
+  else if (map.error() == EngineErrc::not_available)
+    out.length.reset();
+  else
+    co_return map.error();
+  co_return out;
+}
+
+}  // namespace sheaf

@@ -1,0 +1,59 @@
+// One archive while its node runs: its two cores, and what was decoded of its tree.
+//
+// On the node's strand; shared by every handle and stream of the archive. Walks of the tree run on the pool
+// as one job each; where a block is not here they say so, it is fetched, and they go on.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "engine/archive/bee_cache.hpp"
+#include "engine/core/core_registry.hpp"
+#include "protocol/drive_entry.hpp"
+#include "sheaf/engine/archive.hpp"
+
+namespace sheaf {
+
+// An entry as its block says it.
+struct StoredEntry {
+  std::string name;
+  BlockIndex seq;
+  DriveEntry value;
+};
+
+// Malformed where the value is none.
+Result<StoredEntry> stored_entry(const BeeEntry& entry);
+
+class OpenArchive {
+ public:
+  OpenArchive(CoreRegistry& cores, const CoreKey& key);
+
+  const CoreKey& key() const { return key_; }
+  boost::asio::awaitable<Result<OpenCore*>> db();
+  // Waits for header and manifest unless only what is here counts (then not_available).
+  boost::asio::awaitable<Result<OpenCore*>> blobs(Core::From from);
+
+  // The version to read: `at`, once it is there, or the latest that the connected peers know.
+  boost::asio::awaitable<Result<Version>> settle(std::optional<Version> at, Core::From from);
+
+  // Runs `walk` on the pool until it needs no block that is not here. It may be run several times, and has to
+  // go on where it stopped.
+  using Walk = std::function<Result<void>(BeeBlocks&)>;
+  boost::asio::awaitable<Result<void>> walk(Walk walk, Core::From from);
+
+  boost::asio::awaitable<Result<std::optional<StoredEntry>>> find(std::string path, Version version,
+                                                                  Core::From from);
+  // What a caller is shown; fetches block maps where they are needed to know the length.
+  boost::asio::awaitable<Result<Entry>> shown(StoredEntry entry, Core::From from);
+  // A file's content blocks in order where they are named by a map.
+  boost::asio::awaitable<Result<std::vector<MappedBlock>>> block_map(BlobId id, Core::From from);
+
+ private:
+  CoreRegistry& cores_;
+  CoreKey key_;
+  DiscoveryKey discovery_key_;
+  BeeCache cache_;
+};
+
+}  // namespace sheaf

@@ -1,0 +1,105 @@
+// The archives of a node: how one comes to be followed, and how its blobs core is found.
+#include "engine/archive/archive_impl.hpp"
+#include "protocol/archive_keys.hpp"
+#include "sheaf/storage/error.hpp"
+
+namespace sheaf {
+
+using boost::asio::awaitable;
+
+void Node::Impl::header_came(const DiscoveryKey& db) {
+  if (closed || !headers_seen.insert(db).second) return;
+  tasks.spawn(find_blobs(db));
+}
+
+awaitable<void> Node::Impl::find_blobs(DiscoveryKey db) {
+  auto followed = co_await follow_blobs(db);
+  if (OpenCore* core = cores.find(db)) core->look_again();
+  // A header that names no blobs core will not name one later. Whatever else went wrong may go better.
+  if (!followed && followed.error().category() != protocol_category()) headers_seen.erase(db);
+}
+
+awaitable<Result<void>> Node::Impl::follow_blobs(DiscoveryKey db) {
+  auto core = co_await cores.open(db);
+  if (!core) co_return core.error();
+  Result<Buffer> block = co_await (*core)->get(BlockIndex{0}, Core::From::here);
+  if (!block) co_return block.error();
+  core = co_await cores.open(db);
+  if (!core) co_return core.error();
+  CoreRecord record = (*core)->record();
+  if (!(*core)->local().manifest) co_return EngineErrc::not_available;
+  auto header = decode_bee_header(*block);
+  auto key = blobs_key(header ? std::optional(std::move(*header)) : std::nullopt, *(*core)->local().manifest,
+                       record.key);
+  if (!key) co_return key.error();
+  auto blobs = co_await cores.follow(*key, record.encryption_key, record.is_private, CoreKind::archive_blobs,
+                                     record.key);
+  if (!blobs) co_return blobs.error();
+  offer(**blobs);
+  core = co_await cores.open(db);
+  if (!core) co_return core.error();
+  record = (*core)->record();
+  record.partner = *key;
+  (*core)->set_record(std::move(record));
+  co_return co_await cores.save(**core);
+}
+
+awaitable<Result<std::shared_ptr<OpenArchive>>> Node::Impl::follow_archive(CoreKey key,
+                                                                           FollowOptions follow) {
+  if (closed) co_return EngineErrc::closed;
+  const DiscoveryKey db = discovery_key(key);
+  if (cores.knows(db)) {
+    auto known = co_await cores.open(db);
+    if (!known) co_return known.error();
+    if ((*known)->record().kind != CoreKind::archive_db) co_return EngineErrc::exists;
+  }
+  auto core = co_await cores.follow(key, follow.encryption_key, follow.is_private, CoreKind::archive_db);
+  if (!core) co_return core.error();
+  offer(**core);
+  if (const auto partner = (*core)->record().partner) {
+    auto blobs = co_await cores.follow(*partner, follow.encryption_key, follow.is_private,
+                                       CoreKind::archive_blobs, key);
+    if (!blobs) co_return blobs.error();
+  } else {
+    // With a key that was not there before its header may be readable now.
+    headers_seen.erase(db);
+    (*core)->look_for_header();
+  }
+  co_return co_await archive(key);
+}
+
+awaitable<Result<std::shared_ptr<OpenArchive>>> Node::Impl::archive(CoreKey key) {
+  if (closed) co_return EngineErrc::closed;
+  const DiscoveryKey db = discovery_key(key);
+  auto core = co_await cores.open(db);
+  if (!core) co_return core.error();
+  if ((*core)->record().kind != CoreKind::archive_db) co_return EngineErrc::not_found;
+  auto& open = archives[db];
+  if (!open) open = std::make_shared<OpenArchive>(cores, key);
+  co_return open;
+}
+
+awaitable<Result<std::vector<CoreKey>>> Node::Impl::list_archives() {
+  if (closed) co_return EngineErrc::closed;
+  co_return co_await cores.archives();
+}
+
+// -- The faces.
+
+awaitable<Result<Archive>> Node::handle(awaitable<Result<std::shared_ptr<OpenArchive>>> opening) {
+  auto open = co_await hop(impl_->strand, std::move(opening));
+  if (!open) co_return open.error() == StorageErrc::not_found ? Error(EngineErrc::not_found) : open.error();
+  co_return Archive(std::make_unique<Archive::Impl>(Archive::Impl{{impl_.get(), std::move(*open), {}}}));
+}
+
+awaitable<Result<Archive>> Node::follow_archive(CoreKey key, FollowOptions options) {
+  co_return co_await handle(impl_->follow_archive(key, std::move(options)));
+}
+
+awaitable<Result<Archive>> Node::archive(CoreKey key) { co_return co_await handle(impl_->archive(key)); }
+
+awaitable<Result<std::vector<CoreKey>>> Node::archives() {
+  co_return co_await hop(impl_->strand, impl_->list_archives());
+}
+
+}  // namespace sheaf

@@ -1,0 +1,83 @@
+#include "engine/peer_node/commands/entry_ref.hpp"
+
+#include <algorithm>
+
+#include "engine/peer_node/commands/output.hpp"
+#include "engine/peer_node/tasks.hpp"
+#include "sheaf/protocol/key_text.hpp"
+
+namespace sheaf::peer_node {
+
+namespace asio = boost::asio;
+
+bool is_link(std::string_view text) {
+  constexpr std::size_t least_digits = 6;
+  if (key_from_text<CoreKey>(text)) return true;
+  return text.size() >= least_digits && text.size() <= 2 * CoreKey::size &&
+         std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+std::string link_digits(std::string_view text) {
+  if (const auto key = key_from_text<CoreKey>(text)) return to_string(*key);
+  return std::string(text);
+}
+
+std::optional<EntryRef> parse_entry_ref(const std::string& text) {
+  if (!text.starts_with('{')) {
+    const std::size_t at = text.rfind('@');
+    if (at == std::string::npos || !is_link(std::string_view(text).substr(at + 1))) return EntryRef{text, {}};
+    return EntryRef{text.substr(0, at), link_digits(std::string_view(text).substr(at + 1))};
+  }
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object() || !json.contains("name") || !json["name"].is_string()) return std::nullopt;
+  EntryRef ref{json["name"].get<std::string>(), {}};
+  if (!json.contains("link")) return ref;
+  if (!json["link"].is_string() || !is_link(json["link"].get<std::string>())) return std::nullopt;
+  ref.link = link_digits(json["link"].get<std::string>());
+  return ref;
+}
+
+asio::awaitable<Result<std::vector<Archive>>> archives_of(CommandContext& context, const std::string& link,
+                                                          std::optional<Length> checkout) {
+  const auto keys = co_await context.node.archives();
+  if (!keys) co_return keys.error();
+  std::vector<Archive> out;
+  for (const CoreKey& key : *keys) {
+    if (!to_string(key).starts_with(link)) continue;
+    auto archive = co_await context.node.archive(key);
+    if (!archive) co_return archive.error();
+    out.push_back(checkout ? archive->checkout(*checkout) : std::move(*archive));
+  }
+  co_return out;
+}
+
+asio::awaitable<std::variant<Outcome, FoundEntry>> find_entry(CommandContext& context,
+                                                              std::vector<Archive>& archives,
+                                                              const std::string& name, Core::From from) {
+  const std::string shown = printable(name);
+  if (archives.size() != 1) from = Core::From::here;
+  std::vector<FoundEntry> found;
+  bool all_here = true;
+  for (Archive& archive : archives) {
+    auto entry = co_await within(context.timers, context.global.timeout, archive.entry(name, from));
+    if (!entry && entry.error() == make_error_code(EngineErrc::not_available)) {
+      all_here = false;
+    } else if (!entry) {
+      co_return failed(entry.error(), shown);
+    } else if (*entry) {
+      found.push_back({std::move(archive), std::move(**entry)});
+    } else if (const auto info = co_await archive.info(); !info || info->version.value == 0) {
+      all_here = false;
+    }
+  }
+  if (found.size() == 1) co_return std::move(found.front());
+  if (found.empty() && !all_here)
+    co_return failed(exit_code::no_peer, shown + ": not among the entries that are here");
+  if (found.empty()) co_return failed(exit_code::not_found, "no entry " + shown);
+  std::string why = shown + ": several archives have it:";
+  for (const FoundEntry& one : found)
+    why += " " + printable(one.entry.name) + "@" + to_string(one.entry.link);
+  co_return failed(exit_code::failed, why);
+}
+
+}  // namespace sheaf::peer_node

@@ -1,0 +1,45 @@
+// ENTRY, as users name one: a line of `list --json`, NAME@LINK, or NAME where only one archive has it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/peer_node/commands/context.hpp"
+
+namespace sheaf::peer_node {
+
+// A name, and what the archive's key begins with; no link: any archive.
+struct EntryRef {
+  std::string name;
+  std::string link;
+  bool operator==(const EntryRef&) const = default;
+};
+
+// Whether it can be LINK: a key in any of its forms, or its first digits, 6 at least.
+bool is_link(std::string_view text);
+// Requires: is_link(). As hex digits.
+std::string link_digits(std::string_view text);
+
+// What the text says by itself; nothing where it begins like JSON and is no object with a name.
+std::optional<EntryRef> parse_entry_ref(const std::string& text);
+
+struct FoundEntry {
+  Archive archive;
+  Entry entry;
+};
+
+// The archives that an entry may be in: those whose key begins with the link, or all.
+boost::asio::awaitable<Result<std::vector<Archive>>> archives_of(CommandContext& context,
+                                                                 const std::string& link,
+                                                                 std::optional<Length> checkout);
+
+// The one archive that has it. Where there is only one archive to look into, peers are asked too, with
+// `from`. Else an outcome that says why not: 3 not found, 1 with the candidates, 6 not all of it is here.
+boost::asio::awaitable<std::variant<Outcome, FoundEntry>> find_entry(CommandContext& context,
+                                                                     std::vector<Archive>& archives,
+                                                                     const std::string& name,
+                                                                     Core::From from);
+
+}  // namespace sheaf::peer_node
