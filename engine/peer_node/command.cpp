@@ -10,6 +10,7 @@ struct Traits {
   CommandTraits operator()(const ListCommand&) const { return {}; }
   CommandTraits operator()(const ReadCommand&) const { return {}; }
   CommandTraits operator()(const GetCommand&) const { return {}; }
+  CommandTraits operator()(const ExportCommand&) const { return {}; }
   CommandTraits operator()(const ForgetCommand&) const { return {}; }
   CommandTraits operator()(const DownloadCommand&) const { return {.replicates = true}; }
   CommandTraits operator()(const ServeCommand& serve) const {

@@ -68,6 +68,18 @@ struct GetCommand {
   Selection selection;
   bool operator==(const GetCommand&) const = default;
 };
+// The entries of archives into a folder of the disk.
+struct ExportCommand {
+  std::string destination;  // as its user wrote it
+  Selection selection;
+  bool by_link = false;
+  bool prune = false;
+  bool dry_run = false;
+  bool checksum = false;
+  std::optional<ByteCount> most_bytes;
+  bool unsafe_links = false;
+  bool operator==(const ExportCommand&) const = default;
+};
 struct ForgetCommand {
   CoreRef core;
   bool yes = false;  // an own core too, without asking
@@ -195,9 +207,9 @@ struct BenchCommand {
 };
 
 using Action = std::variant<InfoCommand, AddCommand, CloneCommand, ListCommand, ReadCommand, GetCommand,
-                            ForgetCommand, DownloadCommand, ServeCommand, ConnectCommand, SyncCommand,
-                            CoreCreateCommand, CoreAppendCommand, CoreGetCommand, CoreInfoCommand,
-                            CoreSeekCommand, CoreTruncateCommand, BenchCommand>;
+                            ExportCommand, ForgetCommand, DownloadCommand, ServeCommand, ConnectCommand,
+                            SyncCommand, CoreCreateCommand, CoreAppendCommand, CoreGetCommand,
+                            CoreInfoCommand, CoreSeekCommand, CoreTruncateCommand, BenchCommand>;
 
 struct Command {
   GlobalOptions global;

@@ -73,13 +73,9 @@ asio::awaitable<Result<void>> Holder::open() {
 }
 
 CommandContext Holder::context_for(const GlobalOptions& global, const Config& config) {
-  return CommandContext{*node_,
-                        *environment_.timers,
-                        global,
-                        config,
-                        sessions_started_,
-                        traits_of(own_.action).sparse,
-                        config_.allow_peers.empty()};
+  return CommandContext{
+      *node_, environment_,      *environment_.timers,          global,
+      config, sessions_started_, traits_of(own_.action).sparse, config_.allow_peers.empty()};
 }
 
 asio::awaitable<int> Holder::run_own(Interrupts& interrupts) {

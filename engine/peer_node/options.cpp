@@ -12,6 +12,8 @@
 #include "engine/peer_node/bench/options.hpp"
 #include "engine/peer_node/commands/entry_ref.hpp"
 #include "engine/peer_node/exit_code.hpp"
+#include "engine/peer_node/folder_options.hpp"
+#include "engine/peer_node/option_values.hpp"
 #include "engine/peer_node/usage.hpp"
 #include "sheaf/protocol/key_text.hpp"
 
@@ -70,35 +72,6 @@ GlobalOptions globals_from(RawGlobals raw, const Surroundings& around) {
     global.verbosity = verbose->front() - '0';
   }
   return global;
-}
-
-Address address_from(const std::string& text) {
-  const auto address = parse_address(text);
-  if (!address)
-    throw WrongUsage("not an address that this version can use: " + text + ": " + address.error().message());
-  return *address;
-}
-
-std::vector<Address> addresses_from(const std::vector<std::string>& texts) {
-  std::vector<Address> addresses;
-  for (const auto& text : texts) {
-    addresses.push_back(address_from(text));
-    if (addresses.back().scheme == Scheme::exec) throw WrongUsage("a command cannot be listened on: " + text);
-  }
-  return addresses;
-}
-
-Address peer_from(const std::string& text) {
-  Address address = address_from(text);
-  if (address.port == 0 && address.scheme != Scheme::exec)
-    throw WrongUsage("port 0 is only for listening: " + text);
-  return address;
-}
-
-std::vector<Address> peers_from(const std::vector<std::string>& texts) {
-  std::vector<Address> addresses;
-  for (const auto& text : texts) addresses.push_back(peer_from(text));
-  return addresses;
 }
 
 // SHEAF_LISTEN and SHEAF_PEER hold addresses with spaces or commas between them.
@@ -316,36 +289,6 @@ void add_session_commands(Grammar& grammar) {
   }
 }
 
-std::uint64_t count_from(const std::string& text, const std::string& what) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value > max_wire_integer)
-    throw WrongUsage(what + " is not a number from 0 to 2^53 - 1: " + text);
-  return value;
-}
-
-struct RawSelection {
-  std::string link, checkout;
-};
-
-void add_selection(CLI::App& sub, RawSelection& raw) {
-  sub.add_option("--link", raw.link, "The archive's key, or its first digits, 6 at least");
-  sub.add_option("--checkout", raw.checkout, "The archive as it was at a version; takes --link")
-      ->type_name("VERSION");
-}
-
-Selection selection_from(const RawSelection& raw) {
-  Selection out;
-  if (!raw.link.empty() && !is_link(raw.link))
-    throw WrongUsage("--link is neither a key nor the first 6 or more digits of one: " + raw.link);
-  if (!raw.link.empty()) out.link = link_digits(raw.link);
-  if (raw.checkout.empty()) return out;
-  if (raw.link.empty()) throw WrongUsage("--checkout is of one archive: give --link too");
-  out.checkout = Length{count_from(raw.checkout, "--checkout")};
-  if (out.checkout->value == 0) throw WrongUsage("versions begin with 1");
-  return out;
-}
-
 constexpr const char* entry_help = "NAME, NAME@LINK, or a line of list --json";
 
 void add_archive_commands(Grammar& grammar) {
@@ -517,6 +460,7 @@ Parsed parse_arguments(const std::vector<std::string>& arguments, const Surround
   add_archive_commands(grammar);
   add_session_commands(grammar);
   add_core_commands(grammar);
+  for (auto& [app, build] : folder_grammar(grammar.app)) grammar.commands.emplace_back(app, std::move(build));
   for (auto& [app, build] : bench_grammar(grammar.app)) grammar.commands.emplace_back(app, std::move(build));
   try {
     grammar.app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));

@@ -5,32 +5,9 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { NodePeer, Sheaf, freshFolder } from './harness.mjs'
 import { block } from './blocks.mjs'
+import { MiB, manyFiles, tree } from './trees.mjs'
 
 const limit = { timeout: 600_000 }
-const MiB = 1024 * 1024
-
-// 300 files and some of every kind, with writes over writes and deletions between.
-function manyFiles () {
-  const files = []
-  for (let i = 0; i < 300; i++) files.push({ name: `/docs/${i % 7}/page ${i}.txt`, pattern: `${i * 37}/page ${i}` })
-  files.push({ name: '/empty', pattern: '0/empty' })
-  files.push({ name: '/big', pattern: `${40 * MiB}/big` })
-  files.push({ name: '/grüße/日本語 🌾.txt', pattern: '100/unicode' })
-  files.push({ name: '/bin/run', pattern: '2000/run', executable: true })
-  files.push({ name: '/noted', pattern: '10/noted', metadata: { mtime: 1700000000123, tags: ['a', { b: null }] } })
-  files.push({ name: '/link', linkname: 'docs/1/page 1.txt' })
-  for (const again of [1, 2]) files.push({ name: '/mapped', pattern: `300000/mapped ${again}`, dedup: true })
-  for (let i = 0; i < 20; i++) files.push({ name: `/docs/${i % 7}/page ${i}.txt`, pattern: `${70_000 + i}/again ${i}` })
-  for (let i = 100; i < 110; i++) files.push({ name: `/docs/${i % 7}/page ${i}.txt`, gone: true })
-  return files
-}
-
-// What is left of them, by name.
-function tree (files) {
-  const left = new Map()
-  for (const file of files) file.gone ? left.delete(file.name) : left.set(file.name, file)
-  return left
-}
 
 async function list (sheaf, ...args) {
   const { stdout } = await sheaf.run(['list', ...args])

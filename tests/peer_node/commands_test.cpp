@@ -78,8 +78,13 @@ struct World {
     const Stop never;
     {
       Io io(std::move(descriptors), test::plain_surroundings());
-      CommandContext context{*place.node,  *environment.get().timers, command.global,
-                             place.config, place.sessions_started,    place.sparse,
+      CommandContext context{*place.node,
+                             environment.get(),
+                             *environment.get().timers,
+                             command.global,
+                             place.config,
+                             place.sessions_started,
+                             place.sparse,
                              true};
       ran.code = co_await run_command(context, command, io, stop != nullptr ? *stop : never);
     }

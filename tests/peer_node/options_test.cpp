@@ -42,6 +42,7 @@ TEST_CASE("every command has its own help with an example") {
                             {"list"},
                             {"read"},
                             {"get"},
+                            {"export"},
                             {"forget"},
                             {"download"},
                             {"serve"},
@@ -243,6 +244,21 @@ TEST_CASE("list, read and get choose their archives by --link, and its version b
                              {"get"},
                              {"read", "a", "--offset", "-1"},
                              {"read", "a", "--peer", "tcp://h:0"}})
+    CHECK(said(words).code == exit_code::wrong_usage);
+}
+
+TEST_CASE("export takes a folder, and options that are off") {
+  const auto plain = action<ExportCommand>({"export", "out"});
+  CHECK(plain == ExportCommand{.destination = "out", .selection = {}, .most_bytes = {}});
+  const auto all =
+      action<ExportCommand>({"export", "out", "--link", hex_key, "--checkout", "7", "--by-link", "--prune",
+                             "-n", "--checksum", "--max-bytes", "9", "--unsafe-links"});
+  CHECK(all == ExportCommand{"out", {hex_key, Length{7}}, true, true, true, true, ByteCount{9}, true});
+  for (const Words& words : {Words{"export"},
+                             {"export", ""},
+                             {"export", "a", "b"},
+                             {"export", "a", "--checkout", "7"},
+                             {"export", "a", "--max-bytes", "many"}})
     CHECK(said(words).code == exit_code::wrong_usage);
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/peer_node/commands/entry_merge.hpp"
 #include "engine/peer_node/commands/entry_ref.hpp"
 #include "engine/peer_node/commands/follow_commands.hpp"
 #include "engine/peer_node/commands/output.hpp"
@@ -70,17 +71,6 @@ asio::awaitable<Outcome> fetch_archive(CommandContext& context, Archive& archive
 
 // -- list.
 
-struct Source {
-  EntryStream stream;
-  std::optional<Entry> head;
-  CoreKey link;
-};
-
-bool is_before(const Source& a, const Source& b) {
-  return std::pair(std::string_view(a.head->name), a.link) <
-         std::pair(std::string_view(b.head->name), b.link);
-}
-
 std::string entry_row(const Entry& entry) {
   const std::string length = entry.length ? std::to_string(entry.length->value) : "?";
   std::string row =
@@ -98,29 +88,6 @@ asio::awaitable<Result<void>> print_entry(CommandContext& context, Io& io, const
 asio::awaitable<void> say_incomplete(Io& io, const CoreKey& link) {
   co_await io.say("sheaf: " + to_string(link) + ": not all of its entries are here");
 }
-
-// The entry at the prefix itself, then those below it; nothing where they are not here.
-asio::awaitable<Result<std::optional<Source>>> open_source(Archive& archive, const std::string& prefix) {
-  ListOptions options;
-  options.folder = prefix;
-  options.from = Core::From::here;
-  auto stream = co_await archive.list(options);
-  if (!stream) co_return stream.error();
-  Source out{std::move(*stream), std::nullopt, archive.key()};
-  if (normal_name(prefix) != "/") {
-    auto at = co_await archive.entry(prefix, Core::From::here);
-    if (!at) co_return at.error();
-    out.head = std::move(*at);
-  }
-  if (!out.head) {
-    auto first = co_await out.stream.next();
-    if (!first) co_return first.error();
-    out.head = std::move(*first);
-  }
-  co_return std::optional(std::move(out));
-}
-
-bool is_not_here(const Error& error) { return error == make_error_code(EngineErrc::not_available); }
 
 // -- read.
 
@@ -189,42 +156,22 @@ asio::awaitable<Outcome> run(CommandContext& context, const ListCommand& command
   if (!archives) co_return failed(archives.error(), context.global.folder);
   if (archives->empty() && !command.selection.link.empty())
     co_return failed(exit_code::not_found, "no archive " + command.selection.link + " in this folder");
-  std::vector<Source> sources;
-  std::uint64_t unreadable = 0;
-  for (Archive& archive : *archives) {
-    const auto info = co_await archive.info();
-    if (!info) co_return failed(info.error(), to_string(archive.key()));
-    if (info->version.value == 0) {
-      co_await io.say("sheaf: " + to_string(archive.key()) + ": nothing of it is here yet");
-      continue;
-    }
-    auto source = co_await open_source(archive, command.prefix);
-    if (!source && is_not_here(source.error()))
-      co_await say_incomplete(io, archive.key());
-    else if (!source)
-      co_return failed(source.error(), to_string(archive.key()));
-    else if ((*source)->head)
-      sources.push_back(std::move(**source));
-    else
-      unreadable += (*source)->stream.unreadable();
-  }
-  while (!sources.empty()) {
-    const auto least = std::ranges::min_element(sources, &is_before);
-    if (auto printed = co_await print_entry(context, io, *least->head); !printed)
+  EntryMerge entries(context, *archives, command.prefix, Core::From::here);
+  std::size_t absent = 0, incomplete = 0;  // of which was told
+  for (;;) {
+    auto next = co_await entries.next();
+    for (; absent < entries.absent().size(); ++absent)
+      co_await io.say("sheaf: " + to_string(entries.absent()[absent]) + ": nothing of it is here yet");
+    for (; incomplete < entries.incomplete().size(); ++incomplete)
+      co_await say_incomplete(io, entries.incomplete()[incomplete]);
+    if (!next) co_return failed(next.error(), to_string(entries.at()));
+    if (!*next) break;
+    if (auto printed = co_await print_entry(context, io, (*next)->entry); !printed)
       co_return failed(printed.error(), "stdout");
-    auto next = co_await least->stream.next();
-    if (!next && !is_not_here(next.error())) co_return failed(next.error(), to_string(least->link));
-    if (!next) co_await say_incomplete(io, least->link);
-    if (next && *next) {
-      least->head = std::move(*next);
-    } else {
-      unreadable += least->stream.unreadable();
-      sources.erase(least);
-    }
   }
-  if (unreadable > 0)
+  if (entries.unreadable() > 0)
     co_return failed(exit_code::integrity,
-                     fmt::format("{} entries cannot be read and are left out", unreadable));
+                     fmt::format("{} entries cannot be read and are left out", entries.unreadable()));
   co_return Outcome{};
 }
 

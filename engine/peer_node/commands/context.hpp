@@ -17,6 +17,7 @@ namespace sheaf::peer_node {
 
 struct CommandContext {
   Node& node;
+  const Environment& environment;  // the one that the node was opened with
   Timers& timers;
   const GlobalOptions& global;
   const Config& config;                   // the one of the folder, for this call

@@ -1,0 +1,64 @@
+#include "engine/peer_node/folder_options.hpp"
+
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "engine/peer_node/option_values.hpp"
+#include "engine/peer_node/usage.hpp"
+
+namespace sheaf::peer_node {
+namespace {
+
+using Built = std::vector<std::pair<CLI::App*, std::function<Action(const Surroundings&)>>>;
+
+CLI::App* command(CLI::App& app, const std::string& name, const std::string& what,
+                  const std::string& example) {
+  CLI::App* sub = app.add_subcommand(name, what);
+  sub->footer("Example:\n  " + example + "\n\nGlobal options: see sheaf --help.");
+  return sub;
+}
+
+void add_export(CLI::App& app, Built& built) {
+  struct Raw {
+    std::string destination, most_bytes;
+    RawSelection selection;
+    bool by_link = false, prune = false, dry_run = false, checksum = false, unsafe_links = false;
+  };
+  auto raw = std::make_shared<Raw>();
+  CLI::App* sub = command(app, "export", "Write the files and links of archives into a folder",
+                          "sheaf -d copy export ./out --link $KEY --prune");
+  sub->add_option("DEST", raw->destination, "The folder; made where there is none")->required();
+  add_selection(*sub, raw->selection);
+  sub->add_flag("--by-link", raw->by_link, "Each archive into a folder of its own: DEST/LINK/NAME");
+  sub->add_flag("--prune", raw->prune, "Delete what is there and no entry is");
+  sub->add_flag("-n,--dry-run", raw->dry_run, "Say what would be done, and do nothing");
+  sub->add_flag("--checksum", raw->checksum, "Compare contents even where size and time are equal");
+  sub->add_option("--max-bytes", raw->most_bytes, "Of all files together; what would be more is left out")
+      ->type_name("N");
+  sub->add_flag("--unsafe-links", raw->unsafe_links, "Write symbolic links that lead out of DEST too");
+  built.emplace_back(sub, [raw](const Surroundings&) -> Action {
+    if (raw->destination.empty()) throw WrongUsage("DEST is a folder's path, and not empty");
+    ExportCommand out{raw->destination,
+                      selection_from(raw->selection),
+                      raw->by_link,
+                      raw->prune,
+                      raw->dry_run,
+                      raw->checksum,
+                      {},
+                      raw->unsafe_links};
+    if (!raw->most_bytes.empty()) out.most_bytes = ByteCount{count_from(raw->most_bytes, "--max-bytes")};
+    return out;
+  });
+}
+
+}  // namespace
+
+Built folder_grammar(CLI::App& app) {
+  Built built;
+  add_export(app, built);
+  return built;
+}
+
+}  // namespace sheaf::peer_node

@@ -1,0 +1,31 @@
+// Values that several commands take as arguments, from their texts. Each throws WrongUsage, naming the text.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <CLI/App.hpp>
+
+#include "engine/peer_node/command.hpp"
+
+namespace sheaf::peer_node {
+
+// From 0 to 2^53 - 1. `what`: the argument, for the error.
+std::uint64_t count_from(const std::string& text, const std::string& what);
+
+// To be listened on.
+std::vector<Address> addresses_from(const std::vector<std::string>& texts);
+// To be dialled.
+Address peer_from(const std::string& text);
+std::vector<Address> peers_from(const std::vector<std::string>& texts);
+
+// --link and --checkout.
+struct RawSelection {
+  std::string link, checkout;
+};
+// `raw` outlives the parsing.
+void add_selection(CLI::App& sub, RawSelection& raw);
+Selection selection_from(const RawSelection& raw);
+
+}  // namespace sheaf::peer_node
