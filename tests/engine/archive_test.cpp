@@ -2,46 +2,13 @@
 #include <doctest/doctest.h>
 
 #include "protocol/archive_keys.hpp"
-#include "protocol/bee_writer.hpp"
-#include "protocol/drive_entry.hpp"
-#include "protocol/entry_path.hpp"
+#include "tests/support/db_blocks.hpp"
 #include "tests/support/world.hpp"
 
 using namespace sheaf;
 using namespace sheaf::test;
 
 namespace {
-
-// The blocks of a db core in memory, header first.
-struct Tree final : BeeBlocks {
-  explicit Tree(const BeeHeader& header) { blocks.push_back(encode(header)); }
-  Result<SharedBeeBlock> block(BlockIndex index) override {
-    auto decoded = BeeBlock::decode(blocks.at(index.value));
-    if (!decoded) return decoded.error();
-    return std::make_shared<const BeeBlock>(std::move(*decoded));
-  }
-  void put(std::string_view path, Bytes value) {
-    BeeBatch batch(*this, Length{blocks.size()});
-    REQUIRE(batch.put(entry_key(path), value).has_value());
-    for (Buffer& one : batch.finish()) blocks.push_back(std::move(one));
-  }
-  void put(std::string_view path, const DriveEntry& entry) { put(path, Bytes(encode(entry))); }
-  std::vector<Buffer> blocks;
-};
-
-BeeHeader header_naming(const CoreKey& blobs) {
-  BeeHeader header;
-  header.protocol = to_buffer(as_bytes(std::string_view("hyperbee")));
-  header.metadata.emplace();
-  header.metadata->content_feed = to_buffer(blobs.bytes());
-  return header;
-}
-
-DriveEntry file(std::uint64_t block, std::uint64_t byte, std::uint64_t blocks, std::uint64_t bytes) {
-  DriveEntry entry;
-  entry.blob = BlobId{{block}, {byte}, {blocks}, {bytes}, false};
-  return entry;
-}
 
 Core create(World& world, Node& node, const std::string& name, const std::vector<Buffer>& blocks) {
   auto core = world.run(node.create_core(name));
@@ -71,7 +38,7 @@ struct Drive {
     tree.put("/zero/deep", file(3, 16, 1, 5));
   }
   CoreKey blobs;
-  Tree tree;
+  DbBlocks tree;
 };
 
 Archive follow(World& world, Node& node, const CoreKey& key) {

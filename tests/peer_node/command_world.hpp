@@ -1,0 +1,134 @@
+// Two nodes in one loop, and commands that run on them as the program runs them.
+#pragma once
+
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include "engine/peer_node/commands/run.hpp"
+#include "engine/peer_node/options.hpp"
+#include "engine/peer_node/tasks.hpp"
+#include "sheaf/engine/environment.hpp"
+#include "sheaf/storage/memory_backend.hpp"
+#include "tests/peer_node/support.hpp"
+
+namespace sheaf::test {
+
+namespace asio = boost::asio;
+using Json = nlohmann::json;
+using namespace peer_node;
+
+struct Ran {
+  int code = -1;
+  std::string out;
+  std::string err;
+  Json json() const { return Json::parse(out); }
+};
+
+// One node, and the counting of its sessions that a holder does.
+struct Place {
+  std::unique_ptr<Backend> store = memory_backend();
+  std::unique_ptr<Node> node;
+  std::uint64_t sessions_started = 0;
+  bool sparse = true;
+  Config config;
+};
+
+struct CommandWorld {
+  asio::io_context loop{1};
+  SystemEnvironment environment{loop.get_executor(), 1};
+  Place a;
+  Place b;
+
+  asio::awaitable<void> open(Place& place, bool sparse = true) {
+    NodeOptions options;
+    options.sparse = sparse;
+    place.sparse = sparse;
+    CHECK(place.store->open().has_value());
+    auto node = co_await Node::open(*place.store, environment.get(), options);
+    REQUIRE(node.has_value());
+    place.node = std::move(*node);
+  }
+
+  asio::awaitable<void> count_sessions(Place& place) {
+    for (;;) {
+      const auto event = co_await place.node->next_event();
+      if (!event) co_return;
+      if (event->kind == NodeEvent::Kind::session_started) ++place.sessions_started;
+    }
+  }
+
+  // `line`: the arguments, with spaces between them.
+  asio::awaitable<Ran> call(Place& place, std::string line, std::string input = {},
+                            const Stop* stop = nullptr, Pipe* output = nullptr) {
+    std::vector<std::string> words;
+    std::istringstream stream(line);
+    for (std::string word; stream >> word;) words.push_back(word);
+    const Parsed parsed = parse_arguments(words, plain_surroundings());
+    Ran ran;
+    if (const auto* said = std::get_if<Said>(&parsed)) FAIL(said->text);
+    const Command& command = std::get<Command>(parsed);
+    Pipe in, own_out, err;
+    Pipe& out = output != nullptr ? *output : own_out;
+    REQUIRE(::write(in.write.get(), input.data(), input.size()) == static_cast<ssize_t>(input.size()));
+    { const Descriptor closing = std::move(in.write); }
+    StandardDescriptors descriptors{std::move(in.read), Descriptor(::dup(out.write.get())),
+                                    Descriptor(::dup(err.write.get()))};
+    const Stop never;
+    {
+      Io io(std::move(descriptors), plain_surroundings());
+      CommandContext context{*place.node,
+                             environment.get(),
+                             *environment.get().timers,
+                             command.global,
+                             place.config,
+                             place.sessions_started,
+                             place.sparse,
+                             true};
+      ran.code = co_await run_command(context, command, io, stop != nullptr ? *stop : never);
+    }
+    if (output == nullptr) ran.out = out.drain();
+    ran.err = err.drain();
+    co_return ran;
+  }
+
+  // Both nodes opened, the story told, both closed.
+  asio::awaitable<void> around(asio::awaitable<void> story) {
+    co_await open(a);
+    co_await open(b);
+    Tasks tasks(loop.get_executor());
+    tasks.start(count_sessions(a));
+    tasks.start(count_sessions(b));
+    co_await std::move(story);
+    co_await a.node->close();
+    co_await b.node->close();
+    co_await tasks.join();
+  }
+
+  void run(asio::awaitable<void> story) { test::run(loop, around(std::move(story))); }
+
+  // A core `log` at a with the lines 0 to count - 1; its key.
+  asio::awaitable<std::string> log_at_a(int count) {
+    const Ran created = co_await call(a, "core create log --json");
+    CHECK(created.code == 0);
+    std::string lines;
+    for (int i = 0; i < count; ++i) lines += std::to_string(i) + "\n";
+    const Ran appended = co_await call(a, "core append log --lines --json", lines);
+    CHECK(appended.code == 0);
+    CHECK(appended.json().at("length") == count);
+    co_return created.json().at("key").get<std::string>();
+  }
+
+  asio::awaitable<std::string> serve_a() {
+    Address address;
+    address.host = "127.0.0.1";
+    const auto taken = co_await a.node->listen(address);
+    REQUIRE(taken.has_value());
+    co_return to_string(*taken);
+  }
+};
+
+}  // namespace sheaf::test
