@@ -130,6 +130,63 @@ TEST_CASE("connect fetches everything and ends; the blocks are then here") {
   world.run(story());
 }
 
+// As somebody has it who copied the folder.
+std::unique_ptr<Backend> copy_of(Backend& store) {
+  auto out = memory_backend();
+  REQUIRE(out->open().has_value());
+  auto all = store.iterate({});
+  REQUIRE(all.has_value());
+  Batch batch;
+  while ((*all)->next().value()) batch.put_copy((*all)->key(), (*all)->value());
+  REQUIRE(out->write(batch, Durable::no).has_value());
+  return out;
+}
+
+TEST_CASE("a core whose writer signed two histories is exit 4, where it is met and where it is written") {
+  World world;
+  Place twin;
+  const auto story = [&]() -> asio::awaitable<void> {
+    const std::string key = co_await world.log_at_a(3);
+    twin.store = copy_of(*world.a.store);
+    auto opened = co_await Node::open(*twin.store, world.environment.get());
+    REQUIRE(opened.has_value());
+    twin.node = std::move(*opened);
+    CHECK((co_await world.call(world.a, "core append log", "one")).code == 0);
+    CHECK((co_await world.call(twin, "core append log", "another")).code == 0);
+    const std::string one = co_await world.serve_a();
+    Address address;  // g++ 12 destroys twice what is written out within an awaited call
+    address.host = "127.0.0.1";
+    const auto other = co_await twin.node->listen(address);
+    REQUIRE(other.has_value());
+
+    co_await world.b.node->close();
+    world.b.node.reset();
+    co_await world.open(world.b, false);
+    Ran ran = co_await world.call(world.b, "add --core " + key);
+    ran = co_await world.call(world.b, "connect " + one);
+    CHECK(ran.code == 0);
+    ran = co_await world.call(world.b, "connect " + to_string(*other));
+    CHECK(ran.code == 4);
+    CHECK(ran.err.find(key + ": its writer signed two histories") != std::string::npos);
+    // The first writer learns of it from us.
+    ran = co_await world.call(world.b, "connect " + one);
+    CHECK(ran.code == 4);
+    for (Place* place : {&world.a, &twin}) {
+      ran = co_await world.call(*place, "core append log", "more");
+      CHECK(ran.code == 4);
+      CHECK(ran.err.find("two histories") != std::string::npos);
+      CHECK((co_await world.call(*place, "core truncate log 1")).code == 4);
+    }
+    ran = co_await world.call(world.b, "core get " + key + " 0");
+    CHECK(ran.code == 0);
+    CHECK(ran.out == "0");
+    ran = co_await world.call(world.b, "info --json");
+    CHECK(ran.json().at("cores").at(0).at("frozen") == true);
+    co_await twin.node->close();
+  };
+  world.run(story());
+}
+
 TEST_CASE("get fetches one block from a named peer, and only that one") {
   World world;
   const auto story = [&]() -> asio::awaitable<void> {

@@ -51,6 +51,17 @@ asio::awaitable<void> keep_connected(CommandContext& context, const Address& pee
   [[maybe_unused]] const auto ended = co_await context.node.connect(peer, Until::closed);
 }
 
+// What is not to be mended by connecting again: a core that takes nothing more.
+asio::awaitable<Outcome> look_for_frozen(CommandContext& context) {
+  const auto cores = co_await context.node.cores();
+  if (!cores) co_return failed(cores.error(), "cores");
+  for (const CoreInfo& core : *cores)
+    if (core.frozen)
+      co_return failed(exit_code::integrity,
+                       to_string(core.key) + ": its writer signed two histories; it takes nothing more");
+  co_return Outcome{};
+}
+
 asio::awaitable<void> connect_once(CommandContext& context, const Address& peer, Io& io, Outcome& worst) {
   const auto ended = co_await connect_in_time(context, peer, Until::complete);
   Outcome one = outcome_of(ended, to_string(peer));
@@ -67,6 +78,7 @@ asio::awaitable<Outcome> connect_to_all(CommandContext& context, const ConnectCo
   for (const auto& peer : command.peers)
     tasks.start(command.live ? keep_connected(context, peer) : connect_once(context, peer, io, worst));
   co_await tasks.join_or_cancel();
+  if (worst.code == exit_code::done) worst = co_await look_for_frozen(context);
   co_return worst;
 }
 
