@@ -6,22 +6,29 @@ namespace {
 struct Traits {
   CommandTraits operator()(const InfoCommand&) const { return {}; }
   CommandTraits operator()(const AddCommand&) const { return {.makes_store = true}; }
-  CommandTraits operator()(const CloneCommand&) const { return {.makes_store = true}; }
+  CommandTraits operator()(const CloneCommand&) const {
+    return {.makes_store = true, .replicates = true, .resumable = true};
+  }
   CommandTraits operator()(const ListCommand&) const { return {}; }
   CommandTraits operator()(const ReadCommand&) const { return {}; }
   CommandTraits operator()(const GetCommand&) const { return {}; }
   CommandTraits operator()(const ExportCommand&) const { return {}; }
   CommandTraits operator()(const ForgetCommand&) const { return {}; }
-  CommandTraits operator()(const DownloadCommand&) const { return {.replicates = true}; }
+  CommandTraits operator()(const DownloadCommand&) const { return {.replicates = true, .resumable = true}; }
   CommandTraits operator()(const ServeCommand& serve) const {
-    return {.makes_store = true, .endless = true, .replicates = true, .sparse = serve.sparse};
+    return {
+        .makes_store = true, .endless = true, .replicates = true, .resumable = true, .sparse = serve.sparse};
   }
   CommandTraits operator()(const ConnectCommand& connect) const {
-    return {.makes_store = true, .endless = connect.live, .replicates = true, .sparse = connect.sparse};
+    return {.makes_store = true,
+            .endless = connect.live,
+            .replicates = true,
+            .resumable = true,
+            .sparse = connect.sparse};
   }
   // What its stdin has said cannot be said again to another process.
   CommandTraits operator()(const SyncCommand& sync) const {
-    return {.makes_store = true, .endless = sync.live, .sparse = sync.sparse};
+    return {.makes_store = true, .endless = sync.live, .replicates = true, .sparse = sync.sparse};
   }
   CommandTraits operator()(const CoreCreateCommand&) const { return {.makes_store = true}; }
   CommandTraits operator()(const CoreAppendCommand&) const { return {}; }

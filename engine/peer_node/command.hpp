@@ -221,8 +221,9 @@ struct Command {
 struct CommandTraits {
   bool makes_store = false;  // a folder without a store gets one
   bool endless = false;      // ends by a signal, and then with 0
-  bool replicates = false;   // sessions are its whole work: it can be begun again elsewhere at any moment
-  bool sparse = true;        // fetches only what it asks for
+  bool replicates = false;  // sessions are its whole work: it lasts, and a short command does not wait for it
+  bool resumable = false;   // it can be begun again by another process at any moment
+  bool sparse = true;       // fetches only what it asks for
 };
 CommandTraits traits_of(const Action& action);
 

@@ -100,7 +100,8 @@ CommandHost::Answer Holder::consider(const Handover& handover) {
   if (command == nullptr || !traits_of(command->action).replicates) return Answer::run;
   // Sessions last, and a short command of ours shall not wait for them; nor would a node that was opened for
   // something else fetch everything.
-  return traits_of(own_.action).replicates ? Answer::run_while : Answer::decline;
+  if (!traits_of(own_.action).replicates) return Answer::decline;
+  return traits_of(command->action).resumable ? Answer::run_while : Answer::run;
 }
 
 asio::awaitable<int> Holder::run(Handover handover, StandardDescriptors descriptors, const Stop& stop) {

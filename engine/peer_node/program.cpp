@@ -76,7 +76,7 @@ class Call {
       case Visit::How::done: return visit.code;
       case Visit::How::vanished:
         // What only moves blocks is begun again where the dead process left it.
-        if (traits_of(command_.action).replicates) return std::nullopt;
+        if (traits_of(command_.action).resumable) return std::nullopt;
         reason_ = holder + ", which ended while it ran this command";
         return exit_code::failed;
       case Visit::How::silent:
