@@ -24,4 +24,8 @@ Result<CoreKey> blobs_key(const std::optional<BeeHeader>& header, const Manifest
   return core_key(*manifest);
 }
 
+KeyPair own_archive_signer(const Seed& primary_key) {
+  return crypto::key_pair(core_seed(PrimaryKey::from(primary_key.bytes()), root_namespace, db_core_name));
+}
+
 }  // namespace sheaf

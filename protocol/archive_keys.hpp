@@ -24,5 +24,7 @@ Result<CoreKey> blobs_key(const std::optional<BeeHeader>& header, const Manifest
 // The name of the db core of a drive in its namespace, and that namespace for a folder's only drive.
 inline constexpr std::string_view db_core_name = "db";
 inline constexpr Hash root_namespace{};
+// Who signs both cores of that drive.
+KeyPair own_archive_signer(const Seed& primary_key);
 
 }  // namespace sheaf

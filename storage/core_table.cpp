@@ -302,9 +302,14 @@ Result<void> CoreTable::recovered(CoreId core) {
   return root_.del(keys::unsynced(core), Durable::yes);
 }
 
-Result<std::optional<Seed>> CoreTable::identity() {
+Result<void> CoreTable::mark_foreign(CoreId core) {
+  const std::lock_guard lock(changing_);
+  return root_.put(keys::unsynced(core), as_bytes("elsewhere"), record_traits, Durable::yes);
+}
+
+Result<std::optional<Seed>> CoreTable::secret_at(Bytes key) {
   Wiped stored;
-  if (auto got = root_.get(keys::identity(), stored.bytes); !got) {
+  if (auto got = root_.get(key, stored.bytes); !got) {
     if (got.error() == StorageErrc::not_found) return std::optional<Seed>();
     return got.error();
   }
@@ -312,8 +317,22 @@ Result<std::optional<Seed>> CoreTable::identity() {
   return std::optional(Seed::from(stored.bytes));
 }
 
+Result<std::optional<Seed>> CoreTable::identity() { return secret_at(keys::identity()); }
+
 Result<void> CoreTable::set_identity(const Seed& seed) {
   return root_.put(keys::identity(), seed.bytes(), record_traits, Durable::yes);
+}
+
+Result<std::optional<Seed>> CoreTable::primary_key() { return secret_at(keys::primary_key()); }
+
+Result<void> CoreTable::set_primary_key(const Seed& key) {
+  return root_.put(keys::primary_key(), key.bytes(), record_traits, Durable::yes);
+}
+
+Result<void> CoreTable::erase_primary_key() {
+  Batch batch;
+  batch.del(keys::primary_key(), record_traits);
+  return root_.write(batch, Durable::yes);
 }
 
 }  // namespace sheaf

@@ -80,11 +80,18 @@ class CoreTable {
   Result<bool> needs_recovery(CoreId core);
   Result<bool> unclean_restart();  // any core needs recovery
   Result<void> recovered(CoreId core);
+  // The core's secret key has been elsewhere, where it may have signed more: it needs recovery from now on.
+  Result<void> mark_foreign(CoreId core);
 
   Result<std::optional<Seed>> identity();
   Result<void> set_identity(const Seed& seed);
+  // What the keys of this folder's archive are made from.
+  Result<std::optional<Seed>> primary_key();
+  Result<void> set_primary_key(const Seed& key);
+  Result<void> erase_primary_key();
 
  private:
+  Result<std::optional<Seed>> secret_at(Bytes key);
   Result<void> check_format();
   Result<void> erase(CoreId core);
   Result<std::optional<Buffer>> mark_of(CoreId core);

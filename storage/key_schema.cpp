@@ -65,6 +65,7 @@ Key& Key::u64(std::uint64_t value) {
 Key format() { return Key().u8(store_records).u8(0); }
 Key next_core_id() { return Key().u8(store_records).u8(1); }
 Key identity() { return Key().u8(store_records).u8(2); }
+Key primary_key() { return Key().u8(store_records).u8(3); }
 Key core_record(const DiscoveryKey& key) { return Key().u8(core_records).raw(key.bytes()); }
 Key core_name(std::string_view name) { return Key().u8(names).raw(as_bytes(name)); }
 Key unsynced(CoreId core) { return Key().u8(unsynced_marks).u32(core.value); }

@@ -3,6 +3,7 @@
 //   01 ‖ 00                        format version of the store (u32)
 //   01 ‖ 01                        next core id (u32)
 //   01 ‖ 02                        the node's identity: an ed25519 seed
+//   01 ‖ 03                        the primary key of the folder's archive: 32 random bytes
 //   02 ‖ discovery key             core record (core_table.cpp)
 //   03 ‖ name                      discovery key of the own core of that name
 //   04 ‖ core id                   own core with unsynced appends: the boot id of the machine
@@ -57,6 +58,7 @@ struct Span {
 Key format();
 Key next_core_id();
 Key identity();
+Key primary_key();
 Key core_record(const DiscoveryKey& key);
 Key core_name(std::string_view name);  // Requires: at most name_bytes_most bytes.
 Key unsynced(CoreId core);

@@ -14,6 +14,7 @@ awaitable<Result<ArchiveInfo>> info_of(ArchiveRef ref) {
   out.key = entries.key;
   out.discovery_key = entries.discovery_key;
   out.blobs_key = (*db)->record().partner;
+  out.writable = entries.writable;
   out.is_private = (*db)->record().is_private;
   out.frozen = entries.frozen;
   out.version = entries.length;

@@ -4,7 +4,7 @@
 #include <deque>
 #include <set>
 
-#include "engine/archive/open_archive.hpp"
+#include "engine/archive/pending_entries.hpp"
 #include "engine/node/hop.hpp"
 #include "engine/node/node_impl.hpp"
 #include "sheaf/engine/archive.hpp"
@@ -71,6 +71,33 @@ struct FileReader::Impl {
   std::vector<MappedBlock> map_;
   std::optional<Place> place_;
 };
+
+struct FileWriter::Impl {
+  Impl(ArchiveRef ref, std::string path, DriveEntry entry, std::shared_ptr<PendingEntries> batch);
+  boost::asio::awaitable<Result<void>> append(Bytes bytes);
+  boost::asio::awaitable<Result<Version>> finish(Core::Safety safety);
+
+  ArchiveRef ref;
+
+ private:
+  boost::asio::awaitable<Result<void>> store_full();
+
+  std::string path_;
+  DriveEntry entry_;
+  bool in_batch_;
+  std::shared_ptr<PendingEntries> pending_;  // where the entry goes: the batch's, or one for it alone
+  BlockCutter cutter_;
+  std::optional<BlobId> blob_;  // what is in the sink of it
+  bool finished_ = false;
+};
+
+struct ArchiveBatch::Impl {
+  ArchiveRef ref;
+  std::shared_ptr<PendingEntries> pending;
+};
+
+// What a writer said, checked.
+Result<DriveEntry> drive_entry(const EntryTraits& traits);
 
 // The normal path of a name that can be an entry's; bad_name else.
 Result<std::string> path_of(std::string_view name);

@@ -25,8 +25,13 @@ Result<StoredEntry> stored_entry(const BeeEntry& entry) {
   return StoredEntry{std::move(*name), entry.seq, std::move(*decoded)};
 }
 
-OpenArchive::OpenArchive(CoreRegistry& cores, const CoreKey& key)
-    : cores_(cores), key_(key), discovery_key_(discovery_key(key)), cache_(cache_bytes) {}
+OpenArchive::OpenArchive(CoreRegistry& cores, const CoreKey& key, boost::asio::any_io_executor strand)
+    : entries_turn(strand),
+      contents_turn(strand),
+      cores_(cores),
+      key_(key),
+      discovery_key_(discovery_key(key)),
+      cache_(cache_bytes) {}
 
 awaitable<Result<OpenCore*>> OpenArchive::db() { co_return co_await cores_.open(discovery_key_); }
 
@@ -137,6 +142,79 @@ awaitable<Result<Entry>> OpenArchive::shown(StoredEntry entry, Core::From from) 
   else
     co_return map.error();
   co_return out;
+}
+
+// -- Writing.
+
+awaitable<Result<void>> OpenArchive::ensure_header(bool synced) {
+  auto core = co_await db();
+  if (!core) co_return core.error();
+  if ((*core)->local().head.length.value > 0) co_return Result<void>();
+  std::vector<Buffer> header{encode(drive_header())};
+  auto appended = co_await (*core)->append(std::move(header), synced);
+  if (!appended) co_return appended.error();
+  co_return Result<void>();
+}
+
+awaitable<Result<Version>> OpenArchive::change(Change change, bool synced) {
+  auto core = co_await db();
+  if (!core) co_return core.error();
+  if (!(*core)->writable()) co_return EngineErrc::not_writable;
+  if (auto header = co_await ensure_header(synced); !header) co_return header.error();
+  core = co_await db();
+  if (!core) co_return core.error();
+  const Version version = (*core)->local().head.length;
+  std::vector<Buffer> blocks;
+  auto write = [&](BeeBlocks& source) -> Result<void> {
+    BeeBatch batch(source, version);
+    if (auto changed = change(batch); !changed) return changed;
+    blocks = batch.finish();
+    return {};
+  };
+  if (auto written = co_await walk(write, Core::From::peers); !written) co_return written.error();
+  if (blocks.empty()) co_return version;
+  core = co_await db();
+  if (!core) co_return core.error();
+  // The tree was written for this place and no other.
+  if ((*core)->local().head.length != version) co_return EngineErrc::refused;
+  auto length = co_await (*core)->append(std::move(blocks), synced);
+  if (!length) co_return length.error();
+  co_return *length;
+}
+
+awaitable<Result<BlobOffset>> OpenArchive::contents_end() {
+  auto core = co_await blobs(Core::From::here);
+  if (!core) co_return core.error();
+  if (!(*core)->writable()) co_return EngineErrc::not_writable;
+  const CoreInfo info = (*core)->info();
+  co_return BlobOffset{end_of(info.length), info.bytes};
+}
+
+awaitable<Result<void>> OpenArchive::append_contents(std::vector<Buffer> blocks, BlobOffset at, bool synced) {
+  auto core = co_await blobs(Core::From::here);
+  if (!core) co_return core.error();
+  const CoreInfo info = (*core)->info();
+  if (at != BlobOffset{end_of(info.length), info.bytes}) co_return EngineErrc::refused;
+  auto length = co_await (*core)->append(std::move(blocks), synced);
+  if (!length) co_return length.error();
+  co_return Result<void>();
+}
+
+awaitable<Result<Length>> OpenArchive::named_blocks(Version version) {
+  Length end;
+  BeeWalk entries(version, below_folder("/"), false);
+  auto look = [&](BeeBlocks& blocks) -> Result<void> {
+    for (;;) {
+      auto next = entries.next(blocks);
+      if (!next) return next.error();
+      if (!*next) return {};
+      // What is no entry names nothing.
+      const auto stored = stored_entry(**next);
+      if (stored && stored->value.blob) end = std::max(end, Length{stored->value.blob->blocks().end.value});
+    }
+  };
+  if (auto walked = co_await walk(look, Core::From::peers); !walked) co_return walked.error();
+  co_return end;
 }
 
 }  // namespace sheaf

@@ -1,4 +1,5 @@
-// One archive while its node runs: its two cores, and what was decoded of its tree.
+// One archive while its node runs: its two cores, what was decoded of its tree, and whose turn it is to
+// write.
 //
 // On the node's strand; shared by every handle and stream of the archive. Walks of the tree run on the pool
 // as one job each; where a block is not here they say so, it is fetched, and they go on.
@@ -8,8 +9,10 @@
 #include <memory>
 #include <optional>
 
+#include "engine/archive/archive_lock.hpp"
 #include "engine/archive/bee_cache.hpp"
 #include "engine/core/core_registry.hpp"
+#include "protocol/bee_writer.hpp"
 #include "protocol/drive_entry.hpp"
 #include "sheaf/engine/archive.hpp"
 
@@ -27,7 +30,7 @@ Result<StoredEntry> stored_entry(const BeeEntry& entry);
 
 class OpenArchive {
  public:
-  OpenArchive(CoreRegistry& cores, const CoreKey& key);
+  OpenArchive(CoreRegistry& cores, const CoreKey& key, boost::asio::any_io_executor strand);
 
   const CoreKey& key() const { return key_; }
   boost::asio::awaitable<Result<OpenCore*>> db();
@@ -48,6 +51,27 @@ class OpenArchive {
   boost::asio::awaitable<Result<Entry>> shown(StoredEntry entry, Core::From from);
   // A file's content blocks in order where they are named by a map.
   boost::asio::awaitable<Result<std::vector<MappedBlock>>> block_map(BlobId id, Core::From from);
+
+  // -- Writing. Whoever writes holds the turn of the core that it appends to; who needs both takes that of
+  // the entries first.
+
+  ArchiveLock entries_turn;
+  ArchiveLock contents_turn;
+
+  // Puts the header into a db core that has nothing.
+  boost::asio::awaitable<Result<void>> ensure_header(bool synced);
+  // Appends what `change` makes of the tree as it is, and gives the version that comes of it. It may be run
+  // several times, each time on a batch of its own. Requires: the entries' turn.
+  using Change = std::function<Result<void>(BeeBatch&)>;
+  boost::asio::awaitable<Result<Version>> change(Change change, bool synced);
+  // Where the next block of contents will lie.
+  boost::asio::awaitable<Result<BlobOffset>> contents_end();
+  // Requires: the contents' turn, and that `at` is the end. refused where it is not, because somebody wound
+  // the core back meanwhile.
+  boost::asio::awaitable<Result<void>> append_contents(std::vector<Buffer> blocks, BlobOffset at,
+                                                       bool synced);
+  // How many blocks of the blobs core the entries of a version name.
+  boost::asio::awaitable<Result<Length>> named_blocks(Version version);
 
  private:
   CoreRegistry& cores_;

@@ -55,7 +55,7 @@ boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::open(DiscoveryKey key) {
     auto record = node.table.find(key);
     if (!record) return record.error();
     if (!*record || (*record)->forgotten) return StorageErrc::not_found;
-    return OpenCore::load(node.root, node.table, std::move(**record), std::nullopt);
+    return OpenCore::load(node.root, node.table, std::move(**record));
   };
   auto loaded = co_await offload(node_.pool, read);
   Result<OpenCore*> out = EngineErrc::not_found;
@@ -74,13 +74,12 @@ boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::open(DiscoveryKey key) {
   co_return out;
 }
 
-boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::adopt(CoreRecord record,
-                                                              std::optional<Manifest> own) {
+boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::adopt(CoreRecord record) {
   const DiscoveryKey key = record.discovery_key;
-  auto add = [&node = node_, record = std::move(record), own]() mutable -> Result<OpenCore::Loaded> {
+  auto add = [&node = node_, record = std::move(record)]() mutable -> Result<OpenCore::Loaded> {
     auto added = node.table.add(std::move(record));
     if (!added) return added.error();
-    return OpenCore::load(node.root, node.table, std::move(*added), own);
+    return OpenCore::load(node.root, node.table, std::move(*added));
   };
   auto loaded = co_await offload(node_.pool, add);
   if (!loaded) co_return loaded.error();
@@ -94,14 +93,13 @@ boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::create(std::string name,
   if (!taken) co_return taken.error();
   if (*taken) co_return co_await open(**taken);
   const KeyPair signer = crypto::key_pair(seed);
-  const Manifest manifest = default_manifest(signer.public_key);
   CoreRecord record;
-  record.key = core_key(manifest);
+  record.key = core_key(default_manifest(signer.public_key));
   record.discovery_key = discovery_key(record.key);
   record.name = std::move(name);
   record.secret_key = signer.secret_key;
   record.followed = true;
-  co_return co_await adopt(std::move(record), manifest);
+  co_return co_await adopt(std::move(record));
 }
 
 boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::follow(CoreKey key,
@@ -118,7 +116,7 @@ boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::follow(CoreKey key,
     record.is_private = is_private;
     record.kind = kind;
     record.partner = partner;
-    co_return co_await adopt(std::move(record), std::nullopt);
+    co_return co_await adopt(std::move(record));
   }
   auto core = co_await open(discovery);
   if (!core) co_return core.error();

@@ -26,6 +26,8 @@ class CoreRegistry {
   OpenCore* find(const DiscoveryKey& key);  // only if it is open
 
   boost::asio::awaitable<Result<OpenCore*>> create(std::string name, const Seed& seed);
+  // Of a record that is not known yet.
+  boost::asio::awaitable<Result<OpenCore*>> adopt(CoreRecord record);
   // `kind` and `partner` are those of a core that was not known before.
   boost::asio::awaitable<Result<OpenCore*>> follow(CoreKey key, std::optional<EncryptionKey> encryption_key,
                                                    bool is_private, CoreKind kind = CoreKind::bare,
@@ -49,7 +51,6 @@ class CoreRegistry {
     std::unique_ptr<OpenCore> core;
     std::shared_ptr<Completion<OpenCore*>> opening;  // set while the first one opens it
   };
-  boost::asio::awaitable<Result<OpenCore*>> adopt(CoreRecord record, std::optional<Manifest> own);
 
   NodeContext& node_;
   std::unordered_map<DiscoveryKey, Entry, FixedBytesHash> known_;

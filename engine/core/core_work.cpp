@@ -266,6 +266,8 @@ Delta do_one(Append& append, const LocalCore& local, const CoreTools& tools) {
   if (!grown) return failed(EngineErrc::out_of_range);
   sign(grown->head, local, tools);
 
+  if (append.recovered)
+    if (auto taken_off = tools.table.recovered(tools.id); !taken_off) return failed(taken_off.error());
   if (!append.synced && !tools.power_safe)
     if (auto marked = tools.table.mark_unsynced(tools.id); !marked) return failed(marked.error());
   std::vector<BlockBytes> blocks;
@@ -278,6 +280,9 @@ Delta do_one(Append& append, const LocalCore& local, const CoreTools& tools) {
   change.head = &grown->head;
   if (auto stored = tools.store.commit(change, durable(tools, append.synced)); !stored)
     return failed(stored.error());
+  // Stored on its own fork, the history is no longer in doubt.
+  if (append.new_fork)
+    if (auto taken_off = tools.table.recovered(tools.id); !taken_off) return failed(taken_off.error());
   Delta delta;
   delta.head = std::move(grown->head);
   if (!blocks.empty()) delta.stored.push_back({end_of(start.length), next});

@@ -132,7 +132,8 @@ struct Append {
   };
   std::vector<Part> parts;
   bool synced = false;
-  bool new_fork = false;  // what was signed before may be lost: this history starts a fork of its own
+  bool new_fork = false;   // what was signed before may be lost: this history starts a fork of its own
+  bool recovered = false;  // what was signed before is known again: the mark of doubt goes
 };
 
 struct Truncate {

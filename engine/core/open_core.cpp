@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "protocol/archive_keys.hpp"
 #include "protocol/flat_tree.hpp"
 #include "sheaf/net/error.hpp"
 #include "sheaf/net/offload.hpp"
@@ -14,10 +15,22 @@ namespace {
 // to keep a batch in the milliseconds.
 constexpr std::size_t batch_items = 2048;
 
+PublicKey signer_of(const SecretKey& key) {
+  return PublicKey::from(key.bytes().subspan(32));  // libsodium's secret key ends in the public one
+}
+
+// The manifest of a core that was created here: of the one signer, or in an archive from its db core's.
+std::optional<Manifest> own_manifest(const CoreRecord& record) {
+  if (!record.secret_key) return std::nullopt;
+  Manifest manifest = default_manifest(signer_of(*record.secret_key));
+  if (record.kind != CoreKind::archive_blobs) return manifest;
+  if (!record.partner) return std::nullopt;
+  return blobs_manifest(manifest, *record.partner);
+}
+
 }  // namespace
 
-Result<OpenCore::Loaded> OpenCore::load(Backend& root, CoreTable& table, CoreRecord record,
-                                        const std::optional<Manifest>& own) {
+Result<OpenCore::Loaded> OpenCore::load(Backend& root, CoreTable& table, CoreRecord record) {
   Loaded out;
   out.store = std::make_unique<CoreStore>(root, root, record.id);
   auto contents = out.store->open();
@@ -35,7 +48,7 @@ Result<OpenCore::Loaded> OpenCore::load(Backend& root, CoreTable& table, CoreRec
     auto manifest = decode_manifest(*contents->manifest);
     if (!manifest || !check_manifest(*manifest, record.key)) return StorageErrc::damaged;
     out.local.manifest = std::move(*manifest);
-  } else if (own) {
+  } else if (const auto own = own_manifest(record)) {
     Buffer bytes;
     encode_manifest(*own, bytes);
     CoreChange change;
@@ -70,8 +83,7 @@ void OpenCore::set_record(CoreRecord record) {
   record_ = std::move(record);
   if (record_.secret_key) {
     KeyPair signer;
-    // libsodium's secret key ends in the public one.
-    signer.public_key = PublicKey::from(record_.secret_key->bytes().subspan(32));
+    signer.public_key = signer_of(*record_.secret_key);
     signer.secret_key = *record_.secret_key;
     signer_ = std::move(signer);
   }
@@ -314,11 +326,13 @@ boost::asio::awaitable<Result<Length>> OpenCore::append(std::vector<Buffer> bloc
     if (block.size() > block_most) co_return EngineErrc::out_of_range;
   // After an unclean stop of the machine a longer history of ours may be out there. Whoever has met a peer
   // knows it; else this history goes to a fork of its own, so that no two trees are signed for one length.
-  if (uncertain_ && replicator_.met_peer()) uncertain_ = false;
+  const bool recovered = uncertain_ && replicator_.met_peer();
+  if (recovered) uncertain_ = false;
   auto done = std::make_shared<Completion<Length>>();
   Append* open = changes_.empty() ? nullptr : std::get_if<Append>(&changes_.back());
-  if (!open || open->synced != synced || open->parts.size() >= batch_items) {
-    changes_.emplace_back(Append{.parts = {}, .synced = synced, .new_fork = uncertain_});
+  if (!open || open->synced != synced || open->parts.size() >= batch_items || recovered) {
+    changes_.emplace_back(
+        Append{.parts = {}, .synced = synced, .new_fork = uncertain_, .recovered = recovered});
     open = &std::get<Append>(changes_.back());
   }
   open->parts.push_back({std::move(blocks), done, {}});
@@ -477,7 +491,7 @@ boost::asio::awaitable<Result<void>> OpenCore::reload() {
   co_await join();
   busy_ = true;  // work that comes meanwhile waits: it would use the store that goes
   CoreRecord record = record_;
-  auto read = [this, record = std::move(record)] { return load(node_.root, node_.table, record, {}); };
+  auto read = [this, record = std::move(record)] { return load(node_.root, node_.table, record); };
   auto loaded = co_await offload(node_.pool, read);
   busy_ = false;
   idle_.notify();

@@ -28,9 +28,9 @@ class OpenCore final : private ReplicatorOwner {
     std::vector<Buffer> conflict;  // both signed trees, if its writer signed two
     bool uncertain = false;        // ours, and the machine stopped uncleanly since the last sync
   };
-  // Blocks: reads the core's state from the store. For a new core the record tells all there is.
-  static Result<Loaded> load(Backend& root, CoreTable& table, CoreRecord record,
-                             const std::optional<Manifest>& own);
+  // Blocks: reads the core's state from the store. For a new core the record tells all there is; an own one's
+  // manifest follows from it, and is kept from here on.
+  static Result<Loaded> load(Backend& root, CoreTable& table, CoreRecord record);
 
   OpenCore(NodeContext& node, Loaded loaded);
 
@@ -38,6 +38,8 @@ class OpenCore final : private ReplicatorOwner {
   const CoreRecord& record() const { return record_; }
   CoreInfo info() const;
   bool writable() const { return signer_.has_value(); }
+  // Ours, and a longer history of it than the one here may have been signed.
+  bool uncertain() const { return uncertain_; }
   void set_record(CoreRecord record);
 
   boost::asio::awaitable<Result<Length>> append(std::vector<Buffer> blocks, bool synced);

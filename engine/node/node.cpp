@@ -171,6 +171,16 @@ awaitable<Result<T>> with_core(Node::Impl& node, DiscoveryKey key, Call call) {
   co_return co_await call(**core);
 }
 
+// The cores of an archive are changed through the archive, which keeps them consistent.
+template <class T, class Call>
+awaitable<Result<T>> with_bare_core(Node::Impl& node, DiscoveryKey key, Call call) {
+  if (node.closed) co_return EngineErrc::closed;
+  auto core = co_await node.cores.open(key);
+  if (!core) co_return core.error();
+  if ((*core)->record().kind != CoreKind::bare) co_return EngineErrc::refused;
+  co_return co_await call(**core);
+}
+
 awaitable<Result<CoreInfo>> info_of(OpenCore& core) { co_return core.info(); }
 awaitable<Result<std::shared_ptr<OpenCore::Events>>> watch_of(OpenCore& core) { co_return core.watch(); }
 
@@ -186,7 +196,7 @@ awaitable<Result<Length>> Core::append(std::span<const Bytes> blocks, Safety saf
     return core.append(std::move(blocks), synced);
   };
   co_return co_await hop(impl_->node->strand,
-                         with_core<Length>(*impl_->node, impl_->discovery_key, std::move(call)));
+                         with_bare_core<Length>(*impl_->node, impl_->discovery_key, std::move(call)));
 }
 
 awaitable<Result<Length>> Core::append(Bytes block, Safety safety) {
@@ -208,7 +218,7 @@ awaitable<Result<void>> Core::truncate(Length length, std::optional<Fork> fork, 
   auto call = [length, fork, synced = safety == Safety::machine](OpenCore& core) {
     return core.truncate(length, fork, synced);
   };
-  co_return co_await hop(impl_->node->strand, with_core<void>(*impl_->node, impl_->discovery_key, call));
+  co_return co_await hop(impl_->node->strand, with_bare_core<void>(*impl_->node, impl_->discovery_key, call));
 }
 
 awaitable<Result<void>> Core::clear(BlockRange blocks) {

@@ -6,6 +6,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "net/dialer.hpp"
+#include "protocol/archive_keys.hpp"
 #include "protocol/crypto.hpp"
 #include "protocol/signables.hpp"
 #include "sheaf/net/error.hpp"
@@ -60,6 +61,7 @@ Node::Impl::Impl(Environment environment_, NodeOptions options_, Backend& root_,
               .power_safe = options.durability == Durability::power},
       cores(context),
       events(NodeEvent{NodeEvent::Kind::gap, {}, {}, {}, {}}),
+      own_turn(strand),
       banned(options.limits) {
   watch_memory();
 }
@@ -69,6 +71,9 @@ boost::asio::awaitable<Result<void>> Node::Impl::start() {
   environment.random->fill(fresh.bytes());
   auto read = [this, &fresh]() -> Result<Seed> {
     if (auto opened = table.open(); !opened) return opened.error();
+    auto primary = table.primary_key();
+    if (!primary) return primary.error();
+    if (*primary) own_key = core_key(default_manifest(own_archive_signer(**primary).public_key));
     auto known = table.identity();
     if (!known) return known.error();
     if (*known) return **known;
@@ -276,6 +281,12 @@ boost::asio::awaitable<Result<void>> Node::Impl::forget(CoreKey key, bool own_to
   if ((*core)->writable() && !own_too) co_return EngineErrc::refused;
   const CoreRecord record = (*core)->record();
   if (record.kind == CoreKind::archive_blobs) co_return EngineErrc::refused;  // it goes with its archive
+  if (own_key == key) {
+    // With its history the right to write it goes: a second history under the same key would be a conflict.
+    auto erase = [this] { return table.erase_primary_key(); };
+    if (auto erased = co_await offload(context.pool, erase); !erased) co_return erased.error();
+    own_key.reset();
+  }
   for (Session* session : sessions) session->unshare(**core);
   archives.erase(record.discovery_key);
   headers_seen.erase(record.discovery_key);

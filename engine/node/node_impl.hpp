@@ -7,6 +7,7 @@
 
 #include <boost/asio/strand.hpp>
 
+#include "engine/archive/archive_lock.hpp"
 #include "engine/core/core_registry.hpp"
 #include "engine/core/event_queue.hpp"
 #include "engine/node/ban_list.hpp"
@@ -53,6 +54,9 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   boost::asio::awaitable<Result<std::shared_ptr<OpenArchive>>> follow_archive(CoreKey key,
                                                                               FollowOptions follow);
   boost::asio::awaitable<Result<std::shared_ptr<OpenArchive>>> archive(CoreKey key);
+  boost::asio::awaitable<Result<std::shared_ptr<OpenArchive>>> init_archive();
+  boost::asio::awaitable<Result<OpenCore*>> own_core(CoreRecord record);
+  boost::asio::awaitable<Result<std::optional<CoreKey>>> own_archive();
   // Follows the blobs core of an archive whose header has come, and offers it to every session.
   boost::asio::awaitable<void> find_blobs(DiscoveryKey db);
   boost::asio::awaitable<Result<void>> follow_blobs(DiscoveryKey db);
@@ -84,6 +88,8 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   CoreRegistry cores;
   EventQueue<NodeEvent> events;
   std::unordered_map<DiscoveryKey, std::shared_ptr<OpenArchive>, FixedBytesHash> archives;  // those in use
+  std::optional<CoreKey> own_key;       // of the archive that this folder writes, once there is a primary key
+  ArchiveLock own_turn;                 // to make it
   std::set<DiscoveryKey> headers_seen;  // of archives whose blobs core is sought, or cannot be found
   std::list<Session*> sessions;
   std::list<std::unique_ptr<Listener>> listeners;

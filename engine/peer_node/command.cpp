@@ -4,6 +4,11 @@ namespace sheaf::peer_node {
 namespace {
 
 struct Traits {
+  CommandTraits operator()(const InitCommand&) const { return {.makes_store = true}; }
+  CommandTraits operator()(const WriteCommand&) const { return {.makes_store = true}; }
+  CommandTraits operator()(const AppendCommand&) const { return {.makes_store = true}; }
+  CommandTraits operator()(const RemoveCommand&) const { return {}; }
+  CommandTraits operator()(const TruncateCommand&) const { return {}; }
   CommandTraits operator()(const InfoCommand&) const { return {}; }
   CommandTraits operator()(const AddCommand&) const { return {.makes_store = true}; }
   CommandTraits operator()(const CloneCommand&) const {

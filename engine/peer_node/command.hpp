@@ -80,6 +80,33 @@ struct ExportCommand {
   bool unsafe_links = false;
   bool operator==(const ExportCommand&) const = default;
 };
+// Makes the archive that the folder writes.
+struct InitCommand {
+  bool operator==(const InitCommand&) const = default;
+};
+// stdin becomes a file.
+struct WriteCommand {
+  std::string name;  // normal
+  bool executable = false;
+  std::string metadata = "null";  // JSON
+  bool operator==(const WriteCommand&) const = default;
+};
+// One entry without contents.
+struct AppendCommand {
+  std::string name;      // normal
+  std::string linkname;  // empty: metadata alone
+  bool executable = false;
+  std::string metadata = "null";  // JSON
+  bool operator==(const AppendCommand&) const = default;
+};
+struct RemoveCommand {
+  std::string entry;
+  bool operator==(const RemoveCommand&) const = default;
+};
+struct TruncateCommand {
+  Length version;
+  bool operator==(const TruncateCommand&) const = default;
+};
 struct ForgetCommand {
   CoreRef core;
   bool yes = false;  // an own core too, without asking
@@ -206,7 +233,8 @@ struct BenchCommand {
   bool operator==(const BenchCommand&) const = default;
 };
 
-using Action = std::variant<InfoCommand, AddCommand, CloneCommand, ListCommand, ReadCommand, GetCommand,
+using Action = std::variant<InitCommand, WriteCommand, AppendCommand, RemoveCommand, TruncateCommand,
+                            InfoCommand, AddCommand, CloneCommand, ListCommand, ReadCommand, GetCommand,
                             ExportCommand, ForgetCommand, DownloadCommand, ServeCommand, ConnectCommand,
                             SyncCommand, CoreCreateCommand, CoreAppendCommand, CoreGetCommand,
                             CoreInfoCommand, CoreSeekCommand, CoreTruncateCommand, BenchCommand>;

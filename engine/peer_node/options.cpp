@@ -15,6 +15,7 @@
 #include "engine/peer_node/folder_options.hpp"
 #include "engine/peer_node/option_values.hpp"
 #include "engine/peer_node/usage.hpp"
+#include "engine/peer_node/write_options.hpp"
 #include "sheaf/protocol/key_text.hpp"
 
 namespace sheaf::peer_node {
@@ -461,6 +462,7 @@ Parsed parse_arguments(const std::vector<std::string>& arguments, const Surround
   add_session_commands(grammar);
   add_core_commands(grammar);
   for (auto& [app, build] : folder_grammar(grammar.app)) grammar.commands.emplace_back(app, std::move(build));
+  for (auto& [app, build] : write_grammar(grammar.app)) grammar.commands.emplace_back(app, std::move(build));
   for (auto& [app, build] : bench_grammar(grammar.app)) grammar.commands.emplace_back(app, std::move(build));
   try {
     grammar.app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));

@@ -348,13 +348,14 @@ const commands = {
     }))
   },
   // With manifests of version 0 the header of the db core names the blobs core.
-  async openDrive ({ drive: name, manifestVersion = 1, encryption }) {
+  async openDrive ({ drive: name, key, manifestVersion = 1, encryption }) {
     const space = store.namespace(name)
     space.manifestVersion = manifestVersion
-    const drive = new Hyperdrive(space, { encryptionKey: encryption ? Buffer.from(encryption, 'hex') : null })
+    const options = { encryptionKey: encryption ? Buffer.from(encryption, 'hex') : null }
+    const drive = key ? new Hyperdrive(space, Buffer.from(key, 'hex'), options) : new Hyperdrive(space, options)
     await drive.ready()
     drives.set(name, drive)
-    return { key: hex(drive.key), manifestVersion: drive.core.manifest.version }
+    return { key: hex(drive.key), manifestVersion: drive.core.manifest?.version }
   },
   // Each file is {name, pattern, ...} with contents (dedup: by way of a block map), {name, linkname} or
   // {name, gone}.
@@ -374,6 +375,29 @@ const commands = {
     const out = []
     for await (const { key, value, seq } of drive.list('/')) out.push({ key, value, seq })
     return out
+  },
+  // Every entry with a digest of its contents, as Node itself reads them.
+  async mirror ({ drive: name, version }) {
+    const drive = version ? drives.get(name).checkout(version) : drives.get(name)
+    await drive.update({ wait: true })
+    const out = []
+    for await (const { key, value } of drive.list('/')) {
+      const contents = value.blob ? crypto.createHash('sha256') : null
+      if (contents) for await (const part of drive.createReadStream(key)) contents.update(part)
+      out.push({ key, ...value, blob: undefined, length: value.blob?.byteLength, sha256: contents?.digest('hex') })
+    }
+    return out
+  },
+  // Waits until the drive has come to this version and fork.
+  async untilVersion ({ drive: name, version, fork = 0 }) {
+    const { core } = drives.get(name)
+    while (core.length < version || core.fork < fork) {
+      await new Promise((resolve) => {
+        const again = () => core.off('append', again).off('truncate', again) && resolve()
+        core.on('append', again).on('truncate', again)
+      })
+    }
+    return { version: core.length, fork: core.fork }
   },
   async facts () { return Object.fromEntries([...cores].map(([name, kept]) => [name, kept.facts()])) }
 }

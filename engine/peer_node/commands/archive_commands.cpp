@@ -126,20 +126,6 @@ asio::awaitable<Outcome> read_out(CommandContext& context, std::vector<Archive>&
   co_return co_await copy_out(context, *reader, shown, io);
 }
 
-Outcome not_an_entry(const std::string& text) {
-  return failed(exit_code::wrong_usage,
-                "not an entry (NAME, NAME@LINK, or JSON with a name): " + printable(text));
-}
-
-// The archives to look into; --link wins over what the entry says.
-asio::awaitable<Result<std::vector<Archive>>> archives_for(CommandContext& context, EntryRef& ref,
-                                                           const Selection& selection) {
-  if (!selection.link.empty()) ref.link = selection.link;
-  auto archives = co_await archives_of(context, ref.link, selection.checkout);
-  if (!archives || !archives->empty() || ref.link.empty() || !selection.link.empty()) co_return archives;
-  co_return EngineErrc::not_found;
-}
-
 }  // namespace
 
 asio::awaitable<Outcome> run(CommandContext& context, const CloneCommand& command, Io& io) {

@@ -37,6 +37,11 @@ std::optional<EntryRef> parse_entry_ref(const std::string& text) {
   return ref;
 }
 
+Outcome not_an_entry(const std::string& text) {
+  return failed(exit_code::wrong_usage,
+                "not an entry (NAME, NAME@LINK, or JSON with a name): " + printable(text));
+}
+
 asio::awaitable<Result<std::vector<Archive>>> archives_of(CommandContext& context, const std::string& link,
                                                           std::optional<Length> checkout) {
   const auto keys = co_await context.node.archives();
@@ -49,6 +54,14 @@ asio::awaitable<Result<std::vector<Archive>>> archives_of(CommandContext& contex
     out.push_back(checkout ? archive->checkout(*checkout) : std::move(*archive));
   }
   co_return out;
+}
+
+asio::awaitable<Result<std::vector<Archive>>> archives_for(CommandContext& context, EntryRef& ref,
+                                                           const Selection& selection) {
+  if (!selection.link.empty()) ref.link = selection.link;
+  auto archives = co_await archives_of(context, ref.link, selection.checkout);
+  if (!archives || !archives->empty() || ref.link.empty() || !selection.link.empty()) co_return archives;
+  co_return EngineErrc::not_found;
 }
 
 asio::awaitable<std::variant<Outcome, FoundEntry>> find_entry(CommandContext& context,

@@ -25,6 +25,8 @@ std::string link_digits(std::string_view text);
 // What the text says by itself; nothing where it begins like JSON and is no object with a name.
 std::optional<EntryRef> parse_entry_ref(const std::string& text);
 
+Outcome not_an_entry(const std::string& text);
+
 struct FoundEntry {
   Archive archive;
   Entry entry;
@@ -34,6 +36,11 @@ struct FoundEntry {
 boost::asio::awaitable<Result<std::vector<Archive>>> archives_of(CommandContext& context,
                                                                  const std::string& link,
                                                                  std::optional<Length> checkout);
+
+// The archives to look into for what the user named; --link wins over what the entry says, and `ref` is told.
+// not_found where the entry names one that is not here.
+boost::asio::awaitable<Result<std::vector<Archive>>> archives_for(CommandContext& context, EntryRef& ref,
+                                                                  const Selection& selection);
 
 // The one archive that has it. Where there is only one archive to look into, peers are asked too, with
 // `from`. Else an outcome that says why not: 3 not found, 1 with the candidates, 6 not all of it is here.

@@ -9,6 +9,7 @@
 #include "engine/peer_node/commands/info_command.hpp"
 #include "engine/peer_node/commands/serve_commands.hpp"
 #include "engine/peer_node/commands/sync_command.hpp"
+#include "engine/peer_node/commands/write_commands.hpp"
 
 namespace sheaf::peer_node {
 namespace {

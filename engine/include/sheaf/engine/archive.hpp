@@ -10,6 +10,11 @@
 // Reading with From::peers waits for what is not here, until a peer sends it or the call is cancelled; with
 // From::here it answers not_available at once. Trees that break a rule of the format, whoever wrote them:
 // ProtocolErrc::malformed.
+//
+// Writing takes an archive whose secret key is here and no checkout of it; not_writable otherwise. Contents
+// are stored first and then named by an entry in one append, so a file is there whole or not at all, whenever
+// the process or the caller stops. One writer goes on at a time; others wait for their turn. Metadata that
+// are no JSON: malformed; a link text that is empty or not UTF-8: bad_name.
 #pragma once
 
 #include <memory>
@@ -29,6 +34,7 @@ struct ArchiveInfo {
   CoreKey key;
   DiscoveryKey discovery_key;
   std::optional<CoreKey> blobs_key;  // nothing until header and manifest are here
+  bool writable = false;
   bool is_private = false;
   bool frozen = false;
   Version version;  // that is known here; 0 where nothing is
@@ -82,6 +88,60 @@ class FileReader {
   std::unique_ptr<Impl> impl_;
 };
 
+// -- Writing more than one call can say. A writer belongs to one caller at a time; dropped at any point it
+// leaves no entry behind.
+
+// A file being written. Up to 1 MiB stays in memory; from then on no other contents are written to the
+// archive until finish() or the writer's destruction.
+class FileWriter {
+ public:
+  FileWriter(FileWriter&&) noexcept;
+  FileWriter& operator=(FileWriter&&) noexcept;
+  ~FileWriter();
+  boost::asio::awaitable<Result<void>> append(Bytes bytes);
+  // The last call: puts the entry, and gives the version that has it. The file is there when this returns,
+  // and has survived what `safety` says. In a batch the entry waits for the batch's flush(), and the version
+  // is 0. refused where the archive was wound back meanwhile.
+  boost::asio::awaitable<Result<Version>> finish(Core::Safety safety = Core::Safety::process);
+
+  struct Impl;  // of this library alone
+  explicit FileWriter(std::unique_ptr<Impl> impl);
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+// Entries that come into being together: one append of the db core. They are seen through the batch at once,
+// and by others after flush(). No other writer of the archive gets on from the first change until flush() or
+// the batch's destruction, which drops its entries.
+class ArchiveBatch {
+ public:
+  ArchiveBatch(ArchiveBatch&&) noexcept;
+  ArchiveBatch& operator=(ArchiveBatch&&) noexcept;
+  ~ArchiveBatch();
+  boost::asio::awaitable<Result<void>> put(std::string name, Bytes contents, EntryTraits traits = {});
+  // A file of any size. One that has outgrown memory is finished before other contents are put; refused else.
+  boost::asio::awaitable<Result<FileWriter>> write(std::string name, EntryTraits traits = {});
+  boost::asio::awaitable<Result<void>> symlink(std::string name, std::string linkname,
+                                               EntryTraits traits = {});
+  // An entry without contents and link.
+  boost::asio::awaitable<Result<void>> put_entry(std::string name, EntryTraits traits = {});
+  // New traits for what is there already, which stays what it is; not_found where nothing is.
+  boost::asio::awaitable<Result<void>> set_traits(std::string name, EntryTraits traits);
+  // Gives the entry that goes; nothing where there was none, and then nothing is appended for it.
+  boost::asio::awaitable<Result<std::optional<Entry>>> del(std::string name);
+  boost::asio::awaitable<Result<std::optional<Entry>>> entry(std::string name);
+  // Gives the version that has them all. The batch is empty afterwards and may be used on; after an error all
+  // its entries still wait.
+  boost::asio::awaitable<Result<Version>> flush(Core::Safety safety = Core::Safety::process);
+
+  struct Impl;
+  explicit ArchiveBatch(std::unique_ptr<Impl> impl);
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
 struct ListOptions {
   std::string folder = "/";           // what lies below it; a file's own name gives nothing
   bool recursive = true;              // else for each name directly below, the first entry at or under it
@@ -123,6 +183,29 @@ class Archive {
                                              ByteCount most = {64 * 1024 * 1024});
   // no_contents for what is no file.
   boost::asio::awaitable<Result<FileReader>> read(std::string name, ReadOptions options = {});
+
+  // -- Writing; each gives the version that has the change.
+  boost::asio::awaitable<Result<Version>> put(std::string name, Bytes contents, EntryTraits traits = {},
+                                              Core::Safety safety = Core::Safety::process);
+  boost::asio::awaitable<Result<FileWriter>> write(std::string name, EntryTraits traits = {});
+  boost::asio::awaitable<Result<Version>> symlink(std::string name, std::string linkname,
+                                                  EntryTraits traits = {},
+                                                  Core::Safety safety = Core::Safety::process);
+  boost::asio::awaitable<Result<Version>> put_entry(std::string name, EntryTraits traits = {},
+                                                    Core::Safety safety = Core::Safety::process);
+  boost::asio::awaitable<Result<Version>> set_traits(std::string name, EntryTraits traits,
+                                                     Core::Safety safety = Core::Safety::process);
+  // No version where there was no such entry; nothing is appended then.
+  boost::asio::awaitable<Result<std::optional<Version>>> del(std::string name,
+                                                             Core::Safety safety = Core::Safety::process);
+  boost::asio::awaitable<Result<ArchiveBatch>> batch();
+  // Winds both cores back: the db core to the version, the blobs core to what the entries of that version
+  // name. Their forks rise by one. out_of_range for a version that is not there, or 0.
+  boost::asio::awaitable<Result<void>> truncate(Version version, Core::Safety safety = Core::Safety::process);
+
+  // Drops the contents of a file here; its entry stays, and peers may send them again. Those of an own
+  // archive too: nobody else may have them. Blocks that other files share go with them.
+  boost::asio::awaitable<Result<void>> clear(std::string name);
 
   struct Impl;  // of this library alone
   explicit Archive(std::unique_ptr<Impl> impl);

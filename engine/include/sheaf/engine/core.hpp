@@ -86,7 +86,8 @@ class Core {
   const CoreKey& key() const;
   boost::asio::awaitable<Result<CoreInfo>> info();
 
-  // Signs and stores the blocks as one batch; gives the new length. A block has at most 15 MiB.
+  // Signs and stores the blocks as one batch; gives the new length. A block has at most 15 MiB. refused, as
+  // truncate(), for the cores of an archive: those are written through it.
   boost::asio::awaitable<Result<Length>> append(std::span<const Bytes> blocks,
                                                 Safety safety = Safety::process);
   boost::asio::awaitable<Result<Length>> append(Bytes block, Safety safety = Safety::process);

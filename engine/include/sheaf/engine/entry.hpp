@@ -50,6 +50,12 @@ struct Entry {
   bool operator==(const Entry&) const = default;
 };
 
+// What a writer says of an entry besides its contents.
+struct EntryTraits {
+  bool executable = false;
+  std::string metadata = "null";  // JSON text
+};
+
 // The normal form of a name: one slash in front, none at the end, no empty, "." or ".." part; backslashes
 // separate like slashes. Nothing where ".." would leave the root. "/" is the root itself.
 std::optional<std::string> normal_name(std::string_view name);

@@ -101,6 +101,11 @@ class Node {
   boost::asio::awaitable<Result<Core>> core(CoreKey key);
   boost::asio::awaitable<Result<Core>> core(std::string name);
 
+  // The archive that this folder writes; it is made if it is not there yet. Its keys come from the folder's
+  // primary key, which is made with it.
+  boost::asio::awaitable<Result<Archive>> init_archive();
+  // Its key; nothing where it was not made yet.
+  boost::asio::awaitable<Result<std::optional<CoreKey>>> own_archive();
   // Follows an archive by the key of its db core; its blobs core is followed as soon as the archive's header
   // is here. Following again changes the options and is no error; `exists` for a key that is followed as a
   // bare core.
@@ -111,7 +116,8 @@ class Node {
   boost::asio::awaitable<Result<std::vector<CoreKey>>> archives();
 
   // Stops following and deletes its data; of an archive both cores', of which the blobs core cannot be
-  // forgotten alone (refused). An own core is forgotten only with `own_too`.
+  // forgotten alone (refused). An own core is forgotten only with `own_too`; the own archive's primary key
+  // goes with it, and the next one has another key.
   boost::asio::awaitable<Result<void>> forget(CoreKey key, bool own_too = false);
   boost::asio::awaitable<Result<std::vector<CoreInfo>>> cores();
 

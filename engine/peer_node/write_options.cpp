@@ -1,0 +1,118 @@
+#include "engine/peer_node/write_options.hpp"
+
+#include <charconv>
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "engine/peer_node/commands/output.hpp"
+#include "engine/peer_node/usage.hpp"
+
+namespace sheaf::peer_node {
+namespace {
+
+using Built = std::vector<std::pair<CLI::App*, std::function<Action(const Surroundings&)>>>;
+
+CLI::App* command(CLI::App& app, const std::string& name, const std::string& what,
+                  const std::string& example) {
+  CLI::App* sub = app.add_subcommand(name, what);
+  sub->footer("Example:\n  " + example + "\n\nGlobal options: see sheaf --help.");
+  return sub;
+}
+
+std::string entry_name_from(const std::string& text) {
+  const auto name = normal_name(text);
+  if (!name || *name == "/") throw WrongUsage("no entry can have that name: " + printable(text));
+  return *name;
+}
+
+std::string metadata_from(const std::string& text) {
+  if (!Json::accept(text)) throw WrongUsage("--metadata is no JSON: " + printable(text));
+  return text;
+}
+
+Length version_from(const std::string& text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value == 0 || value > max_wire_integer)
+    throw WrongUsage("VERSION is not a number from 1 to 2^53 - 1: " + text);
+  return Length{value};
+}
+
+// A member of the object that has to be of a kind, if it is there and not null.
+const Json* member(const Json& object, const char* name, bool (Json::*is_kind)() const noexcept,
+                   const char* kind) {
+  const auto found = object.find(name);
+  if (found == object.end() || found->is_null()) return nullptr;
+  if (!((*found).*is_kind)()) throw WrongUsage(std::string("the entry's ") + name + " is " + kind);
+  return &*found;
+}
+
+AppendCommand entry_from(const std::string& text) {
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) throw WrongUsage("an entry is a JSON object: " + printable(text));
+  AppendCommand out;
+  const Json* name = member(json, "name", &Json::is_string, "a text");
+  if (name == nullptr) throw WrongUsage("the entry has no name: " + printable(text));
+  out.name = entry_name_from(name->get<std::string>());
+  if (const Json* link = member(json, "linkname", &Json::is_string, "a text"))
+    out.linkname = link->get<std::string>();
+  if (const Json* executable = member(json, "executable", &Json::is_boolean, "true or false"))
+    out.executable = executable->get<bool>();
+  if (json.contains("metadata")) out.metadata = json["metadata"].dump();
+  return out;
+}
+
+}  // namespace
+
+Built write_grammar(CLI::App& app) {
+  Built out;
+  {
+    CLI::App* sub = command(app, "init", "Make the archive that this folder writes, and print its key",
+                            "sheaf -d notes init");
+    out.emplace_back(sub, [](const Surroundings&) -> Action { return InitCommand{}; });
+  }
+  {
+    struct Raw {
+      std::string name, metadata = "null";
+      bool executable = false;
+    };
+    auto raw = std::make_shared<Raw>();
+    CLI::App* sub =
+        command(app, "write", "Write stdin as a file of this folder's archive; safe on disk when it ends",
+                "echo hello | sheaf -d notes write hello.txt");
+    sub->add_option("NAME", raw->name, "The file's name")->required();
+    sub->add_flag("--executable", raw->executable, "Mark it as a program");
+    sub->add_option("--metadata", raw->metadata, "What else is kept with it")->type_name("JSON");
+    out.emplace_back(sub, [raw](const Surroundings&) -> Action {
+      return WriteCommand{entry_name_from(raw->name), raw->executable, metadata_from(raw->metadata)};
+    });
+  }
+  {
+    auto entry = std::make_shared<std::string>();
+    CLI::App* sub = command(app, "append", "Put one entry without contents as it is given",
+                            R"(sheaf -d notes append '{"name":"latest","linkname":"/2026/may"}')");
+    sub->add_option("JSON", *entry, "name; and linkname, executable, metadata as they are wanted")
+        ->required();
+    out.emplace_back(sub, [entry](const Surroundings&) -> Action { return entry_from(*entry); });
+  }
+  {
+    auto entry = std::make_shared<std::string>();
+    CLI::App* sub =
+        command(app, "rm", "Delete an entry of this folder's archive", "sheaf -d notes rm hello.txt");
+    sub->add_option("ENTRY", *entry, "NAME, NAME@LINK, or a line of list --json")->required();
+    out.emplace_back(sub, [entry](const Surroundings&) -> Action { return RemoveCommand{*entry}; });
+  }
+  {
+    auto version = std::make_shared<std::string>();
+    CLI::App* sub = command(app, "truncate", "Wind this folder's archive back to a version",
+                            "sheaf -d notes truncate 12");
+    sub->add_option("VERSION", *version, "As list --json names it; 1 is the empty archive")->required();
+    out.emplace_back(
+        sub, [version](const Surroundings&) -> Action { return TruncateCommand{version_from(*version)}; });
+  }
+  return out;
+}
+
+}  // namespace sheaf::peer_node
