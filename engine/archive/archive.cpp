@@ -130,6 +130,9 @@ awaitable<Result<EntryStream>> Archive::list(ListOptions options) {
   co_return EntryStream(std::make_unique<EntryStream::Impl>(impl_->ref, *version, std::move(options)));
 }
 
+// Not a default argument: g++ 12 destroys such a temporary of a co_await twice.
+awaitable<Result<EntryStream>> Archive::list() { return list(ListOptions()); }
+
 awaitable<Result<Buffer>> Archive::get(std::string name, Core::From from, ByteCount most) {
   auto path = path_of(name);
   if (!path) co_return path.error();

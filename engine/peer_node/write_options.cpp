@@ -1,12 +1,12 @@
 #include "engine/peer_node/write_options.hpp"
 
-#include <charconv>
 #include <memory>
 #include <string>
 
 #include <CLI/CLI.hpp>
 
 #include "engine/peer_node/commands/output.hpp"
+#include "engine/peer_node/option_values.hpp"
 #include "engine/peer_node/usage.hpp"
 
 namespace sheaf::peer_node {
@@ -33,11 +33,9 @@ std::string metadata_from(const std::string& text) {
 }
 
 Length version_from(const std::string& text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value == 0 || value > max_wire_integer)
-    throw WrongUsage("VERSION is not a number from 1 to 2^53 - 1: " + text);
-  return Length{value};
+  const Length version{count_from(text, "VERSION")};
+  if (version.value == 0) throw WrongUsage("versions begin with 1");
+  return version;
 }
 
 // A member of the object that has to be of a kind, if it is there and not null.

@@ -80,7 +80,8 @@ asio::awaitable<Outcome> run(CommandContext& context, const AppendCommand& comma
 asio::awaitable<Outcome> run(CommandContext& context, const RemoveCommand& command, Io&) {
   auto ref = parse_entry_ref(command.entry);
   if (!ref) co_return not_an_entry(command.entry);
-  auto archives = co_await archives_for(context, *ref, {});
+  const Selection all;
+  auto archives = co_await archives_for(context, *ref, all);
   if (!archives) co_return failed(archives.error(), printable(command.entry));
   auto found = co_await find_entry(context, *archives, ref->name, Core::From::here);
   if (auto* why = std::get_if<Outcome>(&found)) co_return std::move(*why);

@@ -177,7 +177,8 @@ class Archive {
   boost::asio::awaitable<Result<std::optional<Entry>>> entry(std::string name,
                                                              Core::From from = Core::From::peers);
   // In the order of names, of the version that is the latest now.
-  boost::asio::awaitable<Result<EntryStream>> list(ListOptions options = {});
+  boost::asio::awaitable<Result<EntryStream>> list(ListOptions options);
+  boost::asio::awaitable<Result<EntryStream>> list();
   // Whole contents in memory; out_of_range above `most`.
   boost::asio::awaitable<Result<Buffer>> get(std::string name, Core::From from = Core::From::peers,
                                              ByteCount most = {64 * 1024 * 1024});

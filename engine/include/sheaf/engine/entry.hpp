@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "sheaf/protocol/key.hpp"
 #include "sheaf/protocol/units.hpp"
@@ -54,6 +55,10 @@ struct Entry {
 struct EntryTraits {
   bool executable = false;
   std::string metadata = "null";  // JSON text
+  // No aggregate: g++ 12 destroys those twice where they are default arguments of what is awaited.
+  EntryTraits() = default;
+  EntryTraits(bool executable_, std::string metadata_)
+      : executable(executable_), metadata(std::move(metadata_)) {}
 };
 
 // The normal form of a name: one slash in front, none at the end, no empty, "." or ".." part; backslashes
