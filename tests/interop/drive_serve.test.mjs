@@ -44,8 +44,8 @@ test('files that sheaf wrote are listed and read by a Node hyperdrive', limit, a
   const seen = await node.do('mirror', { drive: 'd' })
   const nothing = { executable: false, linkname: null, metadata: null }
   assert.deepEqual(seen, [
-    file('/bin/run', Buffer.from('#!\n'), { executable: true, metadata: { tags: ['a'] } }),
     file('/big', big),
+    file('/bin/run', Buffer.from('#!\n'), { executable: true, metadata: { tags: ['a'] } }),
     file('/empty', Buffer.alloc(0)),
     file('/grüße/日本語 🌾.txt', Buffer.from('u')),
     file('/hello.txt', Buffer.from('hello\n')),
