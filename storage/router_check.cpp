@@ -161,7 +161,8 @@ Result<void> RouterImpl::find_orphans(const CheckOptions& options, CheckReport& 
     }
     struct Orphan {
       Buffer copy;
-      std::optional<Buffer> record;
+      std::optional<Buffer> record;  // its key
+      Buffer outer_key;              // where it has a record that says so
       std::uint64_t version;
     };
     std::vector<Orphan> orphans;
@@ -187,8 +188,9 @@ Result<void> RouterImpl::find_orphans(const CheckOptions& options, CheckReport& 
           if (!known) return known.error();
           if (*known) continue;
         }
-        orphans.push_back({.copy = copy, .record = std::nullopt, .version = key->version});
+        orphans.push_back({.copy = copy, .record = std::nullopt, .outer_key = {}, .version = key->version});
         if (!blocks) orphans.back().record = at;
+        if (!blocks && record) orphans.back().outer_key = record->outer_key;
       }
     }
     const std::set<Buffer> waiting = waiting_copies(port->number);
@@ -196,6 +198,8 @@ Result<void> RouterImpl::find_orphans(const CheckOptions& options, CheckReport& 
       if (waiting.contains(orphan.copy)) continue;
       bool mended = false;
       if (options.repair && orphan.version >= port->joined) {
+        if (auto kept = keep_last_of_value(*port, orphan.outer_key, orphan.copy, orphan.version); !kept)
+          return kept;
         Batch batch;
         batch.del(orphan.copy);
         if (orphan.record) batch.del(*orphan.record);
@@ -206,6 +210,23 @@ Result<void> RouterImpl::find_orphans(const CheckOptions& options, CheckReport& 
     }
   }
   return {};
+}
+
+// An older copy is all that is left of a value whose own copies are gone, as after a store came back from a
+// backup: get_all() goes on showing it.
+Result<void> RouterImpl::keep_last_of_value(RouterPort& port, Bytes outer_key, Bytes copy,
+                                            std::uint64_t version) {
+  if (outer_key.empty()) return {};
+  auto record = root_record(outer_key);
+  if (!record) return record.error();
+  const auto entry = *record ? decode_entry(**record) : Result<Entry>(Entry{});
+  if (!entry || !entry->pointer) return {};
+  for (std::size_t at = 0; at < entry->pointer->copies.size(); ++at)
+    if (auto found = found_copy(outer_key, *entry->pointer, at); found && found->current) return {};
+  Buffer value;
+  if (auto got = port.get(copy, value, Checked::yes); !got)
+    return got.error() == StorageErrc::not_found ? Result<void>() : got;
+  return keep_aside(outer_key, value, version);
 }
 
 Result<std::uint64_t> RouterImpl::rebuild_root() {

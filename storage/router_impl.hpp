@@ -123,6 +123,7 @@ class RouterImpl final : public Router {
   Result<void> resolve(Bytes key, const Pointer& pointer, Buffer& out);
   Result<FoundCopy> found_copy(Bytes key, const Pointer& pointer, std::size_t at);
   Result<void> keep_aside(Bytes key, Bytes value, std::uint64_t version);
+  Result<void> keep_last_of_value(RouterPort& port, Bytes outer_key, Bytes copy, std::uint64_t version);
 
   // -- Settling.
   Result<void> recover();
