@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "engine/archive/archive_impl.hpp"
 #include "protocol/entry_path.hpp"
 
@@ -55,6 +57,18 @@ awaitable<Result<std::optional<Entry>>> entry_of(ArchiveRef ref, std::string pat
   co_return std::optional(std::move(*entry));
 }
 
+awaitable<Result<std::optional<Entry>>> end_of_links(ArchiveRef ref, std::string path, Core::From from) {
+  constexpr int most_links = 15;  // as Hyperdrive
+  for (int links = 0; links <= most_links; ++links) {
+    auto entry = co_await entry_of(ref, path, from);
+    if (!entry || !*entry || (*entry)->type != EntryType::symlink) co_return entry;
+    auto target = link_target(path, (*entry)->linkname);
+    if (!target || *target == "/") co_return EngineErrc::bad_name;
+    path = std::move(*target);
+  }
+  co_return EngineErrc::too_many_links;
+}
+
 awaitable<Result<std::unique_ptr<FileReader::Impl>>> reader_of(ArchiveRef ref, std::string path,
                                                                ReadOptions options) {
   auto entry = co_await entry_of(ref, std::move(path), options.from);
@@ -94,6 +108,8 @@ Archive::Archive(Archive&&) noexcept = default;
 Archive& Archive::operator=(Archive&&) noexcept = default;
 Archive::~Archive() = default;
 
+std::optional<Version> Archive::version() const { return impl_->ref.at; }
+
 const CoreKey& Archive::key() const { return impl_->ref.archive->key(); }
 
 awaitable<Result<ArchiveInfo>> Archive::info() { co_return co_await call(impl_->ref, info_of(impl_->ref)); }
@@ -116,6 +132,12 @@ awaitable<Result<std::optional<Entry>>> Archive::entry(std::string name, Core::F
   co_return co_await call(impl_->ref, entry_of(impl_->ref, std::move(*path), from));
 }
 
+awaitable<Result<std::optional<Entry>>> Archive::follow(std::string name, Core::From from) {
+  auto path = path_of(name);
+  if (!path) co_return path.error();
+  co_return co_await call(impl_->ref, end_of_links(impl_->ref, std::move(*path), from));
+}
+
 awaitable<Result<EntryStream>> Archive::list(ListOptions options) {
   auto folder = normal_path(options.folder);
   if (!folder) co_return EngineErrc::bad_name;
@@ -132,6 +154,29 @@ awaitable<Result<EntryStream>> Archive::list(ListOptions options) {
 
 // Not a default argument: g++ 12 destroys such a temporary of a co_await twice.
 awaitable<Result<EntryStream>> Archive::list() { return list(ListOptions()); }
+
+awaitable<Result<std::vector<std::string>>> Archive::readdir(std::string folder, Core::From from) {
+  const auto path = normal_path(folder);
+  if (!path) co_return EngineErrc::bad_name;
+  ListOptions options;
+  options.folder = *path;
+  options.recursive = false;
+  options.from = from;
+  auto entries = co_await list(options);
+  if (!entries) co_return entries.error();
+  const std::size_t begin = *path == "/" ? 1 : path->size() + 1;
+  std::vector<std::string> out;
+  for (;;) {
+    auto entry = co_await entries->next();
+    if (!entry) co_return entry.error();
+    if (!*entry) break;
+    const std::string& name = (*entry)->name;
+    out.push_back(name.substr(begin, name.find('/', begin) - begin));
+  }
+  // A folder comes where its first entry does, which can be behind a longer name.
+  std::ranges::sort(out);
+  co_return out;
+}
 
 awaitable<Result<Buffer>> Archive::get(std::string name, Core::From from, ByteCount most) {
   auto path = path_of(name);

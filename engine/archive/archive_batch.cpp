@@ -167,30 +167,6 @@ awaitable<Result<void>> wind_back(ArchiveRef ref, Version version, bool synced) 
   co_return co_await (*blobs)->truncate(end, std::nullopt, synced);
 }
 
-awaitable<Result<void>> clear_file(ArchiveRef ref, std::string path) {
-  OpenArchive& archive = *ref.archive;
-  auto version = co_await archive.settle(ref.at, Core::From::here);
-  if (!version) co_return version.error();
-  auto stored = co_await archive.find(std::move(path), *version, Core::From::here);
-  if (!stored) co_return stored.error();
-  if (!*stored) co_return EngineErrc::not_found;
-  if (!(*stored)->value.blob) co_return EngineErrc::no_contents;
-  const BlobId blob = *(*stored)->value.blob;
-  std::vector<BlockRange> ranges{blob.blocks()};
-  if (blob.mapped) {
-    auto map = co_await archive.block_map(blob, Core::From::here);
-    if (!map && map.error() != EngineErrc::not_available) co_return map.error();
-    if (map)
-      for (const MappedBlock& block : *map) ranges.push_back({block.index, block.index + Length{1}});
-  }
-  for (const BlockRange& range : ranges) {
-    auto blobs = co_await archive.blobs(Core::From::here);
-    if (!blobs) co_return blobs.error();
-    if (auto cleared = co_await (*blobs)->clear(range); !cleared) co_return cleared;
-  }
-  co_return Result<void>();
-}
-
 }  // namespace
 
 awaitable<Result<ArchiveBatch>> Archive::batch() {
@@ -260,12 +236,6 @@ awaitable<Result<std::optional<Version>>> Archive::del(std::string name, Core::S
 
 awaitable<Result<void>> Archive::truncate(Version version, Core::Safety safety) {
   co_return co_await call(impl_->ref, wind_back(impl_->ref, version, safety == Core::Safety::machine));
-}
-
-awaitable<Result<void>> Archive::clear(std::string name) {
-  auto path = path_of(name);
-  if (!path) co_return path.error();
-  co_return co_await call(impl_->ref, clear_file(impl_->ref, std::move(*path)));
 }
 
 }  // namespace sheaf

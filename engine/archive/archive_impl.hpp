@@ -44,6 +44,35 @@ struct EntryStream::Impl {
   bool ended_ = false;
 };
 
+struct ChangeStream::Impl {
+  Impl(ArchiveRef ref, Version now, Version before, const std::string& folder, Core::From from);
+  boost::asio::awaitable<Result<std::optional<EntryChange>>> next();
+
+  ArchiveRef ref;
+  Version now;
+
+ private:
+  boost::asio::awaitable<Result<void>> fill();
+
+  Core::From from_;
+  BeeDiff diff_;
+  std::deque<EntryChange> ready_;
+  bool ended_ = false;
+};
+
+struct ArchiveWatch::Impl {
+  struct State {
+    Version version;
+    Fork fork;
+    bool operator==(const State&) const = default;
+  };
+  boost::asio::awaitable<Result<Step>> next();
+
+  ArchiveRef ref;
+  std::string folder;
+  State seen;
+};
+
 // A file's bytes by position, whether its blocks lie together or are named by a map.
 struct FileReader::Impl {
   Impl(ArchiveRef ref, Entry entry, Core::From from);

@@ -99,6 +99,7 @@ EntryStream& EntryStream::operator=(EntryStream&&) noexcept = default;
 EntryStream::~EntryStream() = default;
 
 awaitable<Result<std::optional<Entry>>> EntryStream::next() { co_return co_await impl_->next(); }
+Version EntryStream::version() const { return impl_->version; }
 std::uint64_t EntryStream::unreadable() const { return impl_->unreadable; }
 
 }  // namespace sheaf

@@ -74,11 +74,13 @@ boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::open(DiscoveryKey key) {
   co_return out;
 }
 
-boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::adopt(CoreRecord record) {
+boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::adopt(CoreRecord record, bool foreign) {
   const DiscoveryKey key = record.discovery_key;
-  auto add = [&node = node_, record = std::move(record)]() mutable -> Result<OpenCore::Loaded> {
+  auto add = [&node = node_, record = std::move(record), foreign]() mutable -> Result<OpenCore::Loaded> {
     auto added = node.table.add(std::move(record));
     if (!added) return added.error();
+    if (foreign)
+      if (auto marked = node.table.mark_foreign(added->id); !marked) return marked.error();
     return OpenCore::load(node.root, node.table, std::move(*added));
   };
   auto loaded = co_await offload(node_.pool, add);

@@ -26,8 +26,9 @@ class CoreRegistry {
   OpenCore* find(const DiscoveryKey& key);  // only if it is open
 
   boost::asio::awaitable<Result<OpenCore*>> create(std::string name, const Seed& seed);
-  // Of a record that is not known yet.
-  boost::asio::awaitable<Result<OpenCore*>> adopt(CoreRecord record);
+  // Of a record that is not known yet. `foreign`: its secret key has been elsewhere, and may have signed
+  // there.
+  boost::asio::awaitable<Result<OpenCore*>> adopt(CoreRecord record, bool foreign = false);
   // `kind` and `partner` are those of a core that was not known before.
   boost::asio::awaitable<Result<OpenCore*>> follow(CoreKey key, std::optional<EncryptionKey> encryption_key,
                                                    bool is_private, CoreKind kind = CoreKind::bare,

@@ -15,6 +15,8 @@
 
 namespace sheaf {
 
+struct ArchiveEvent;
+
 // What a core tells its node. Called on the strand.
 class NodeHooks {
  public:
@@ -23,6 +25,8 @@ class NodeHooks {
   virtual void core_frozen(const CoreKey& key) = 0;
   // Header and manifest of an archive's db core are here: its blobs core can be found out.
   virtual void header_came(const DiscoveryKey& db) = 0;
+  // Something happened to one of the cores of an archive.
+  virtual void archive_moved(const ArchiveEvent& event) = 0;
   // No memory is left for frames that are arriving, and a session waits for some (L3).
   virtual void memory_spent() = 0;
 

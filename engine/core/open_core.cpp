@@ -4,6 +4,7 @@
 
 #include "protocol/archive_keys.hpp"
 #include "protocol/flat_tree.hpp"
+#include "sheaf/engine/archive_events.hpp"
 #include "sheaf/net/error.hpp"
 #include "sheaf/net/offload.hpp"
 #include "sheaf/storage/error.hpp"
@@ -153,7 +154,32 @@ void OpenCore::finish(Reads& reads) {
   for (BlockRead& read : reads.blocks) read.done->set(std::move(read.block));
   for (SeekRead& read : reads.seeks) read.done->set(std::move(read.found));
   for (CoreJob& job : reads.jobs) job.done->set(local_.head.length);
-  if (!reads.serves.empty()) replicator_.served(reads);
+  if (reads.serves.empty()) return;
+  replicator_.served(reads);
+  if (record_.kind == CoreKind::bare) return;
+  const auto sent = std::ranges::count_if(reads.serves, [](const Serve& item) {
+    return item.reply == Serve::Reply::data && item.request.parts.block;
+  });
+  if (sent > 0)
+    node_.hooks.archive_moved({.link = archive(), .uploaded = {static_cast<std::uint64_t>(sent)}});
+}
+
+// Requires: a core of one.
+const CoreKey& OpenCore::archive() const {
+  return record_.kind == CoreKind::archive_blobs && record_.partner ? *record_.partner : local_.key;
+}
+
+void OpenCore::tell_of_archive(const Mutation& change, const Delta& delta) {
+  if (record_.kind == CoreKind::bare || delta.error) return;
+  ArchiveEvent event{.link = archive()};
+  if (record_.kind == CoreKind::archive_db) {
+    event.changed = delta.head || !delta.stored.empty();
+    if (delta.truncated) event.wound_back = std::max(Version{1}, *delta.truncated);
+  }
+  if (!std::holds_alternative<Append>(change))
+    for (const BlockRange& range : delta.stored)
+      event.downloaded.value += range.end.value - range.begin.value;
+  if (event.changed || event.downloaded.value > 0) node_.hooks.archive_moved(event);
 }
 
 void OpenCore::finish(Mutation& change, Delta delta) {
@@ -166,6 +192,7 @@ void OpenCore::finish(Mutation& change, Delta delta) {
   if (!delta.error &&
       (delta.head || delta.manifest || delta.truncated || !delta.stored.empty() || !delta.cleared.empty()))
     replicator_.announce(delta);
+  tell_of_archive(change, delta);
   changed_.notify();
   replicator_.schedule();
 }

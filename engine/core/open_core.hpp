@@ -96,6 +96,8 @@ class OpenCore final : private ReplicatorOwner {
   void finish_one(Append& append, const Delta& delta);
   void finish_one(Truncate& truncate, const Delta& delta);
   void finish_one(Clear& clear, const Delta& delta);
+  const CoreKey& archive() const;
+  void tell_of_archive(const Mutation& change, const Delta& delta);
   void give_to_waiters(const Ingest::Item& item);
   void wake_waiters(BlockRange here);
   void freeze();

@@ -143,6 +143,10 @@ awaitable<Result<SessionSummary>> Node::replicate(std::unique_ptr<ByteStream> st
   co_return co_await hop(impl_->strand, impl_->replicate(std::move(stream), initiator, until));
 }
 
+awaitable<Result<void>> Node::end_sessions(std::optional<std::string> remote) {
+  co_return co_await hop(impl_->strand, impl_->end_sessions(std::move(remote)));
+}
+
 awaitable<Result<NodeEvent>> Node::next_event() {
   co_return co_await hop(impl_->strand, impl_->events.next());
 }

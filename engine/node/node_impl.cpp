@@ -289,6 +289,7 @@ boost::asio::awaitable<Result<void>> Node::Impl::forget(CoreKey key, bool own_to
   }
   for (Session* session : sessions) session->unshare(**core);
   archives.erase(record.discovery_key);
+  if (record.kind == CoreKind::archive_db) news.tell({.link = key, .removed = true});
   headers_seen.erase(record.discovery_key);
   if (auto gone = co_await cores.forget(record.discovery_key); !gone) co_return gone.error();
   if (record.kind != CoreKind::archive_db || !record.partner) co_return Result<void>();
@@ -298,6 +299,17 @@ boost::asio::awaitable<Result<void>> Node::Impl::forget(CoreKey key, bool own_to
   if ((*blobs)->record().kind != CoreKind::archive_blobs) co_return Result<void>();
   for (Session* session : sessions) session->unshare(**blobs);
   co_return co_await cores.forget(discovery_key(*record.partner));
+}
+
+boost::asio::awaitable<Result<void>> Node::Impl::end_sessions(std::optional<std::string> remote) {
+  bool found = !remote;
+  for (Session* session : std::list<Session*>(sessions)) {
+    if (remote && session->remote() != *remote) continue;
+    session->close();
+    found = true;
+  }
+  if (!found) co_return EngineErrc::not_found;
+  co_return Result<void>();
 }
 
 boost::asio::awaitable<Result<std::vector<CoreInfo>>> Node::Impl::list_cores() {
@@ -334,6 +346,7 @@ boost::asio::awaitable<void> Node::Impl::close() {
   co_await boost::asio::post(strand, boost::asio::use_awaitable);
   if (!root.poisoned() && co_await sync()) co_await cores.mark_synced();
   events.close();
+  news.close();
   auto close_root = [this] { return owned_root ? owned_root->close() : Result<void>(); };
   co_await offload(context.pool, close_root);
 }

@@ -8,6 +8,7 @@
 #include <boost/asio/strand.hpp>
 
 #include "engine/archive/archive_lock.hpp"
+#include "engine/archive/archive_news.hpp"
 #include "engine/core/core_registry.hpp"
 #include "engine/core/event_queue.hpp"
 #include "engine/node/ban_list.hpp"
@@ -33,6 +34,7 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   void store_failed(Error error) override;
   void core_frozen(const CoreKey& key) override;
   void header_came(const DiscoveryKey& db) override;
+  void archive_moved(const ArchiveEvent& event) override;
   void memory_spent() override;
 
   bool admits(const PublicKey& remote) const;
@@ -55,8 +57,15 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
                                                                               FollowOptions follow);
   boost::asio::awaitable<Result<std::shared_ptr<OpenArchive>>> archive(CoreKey key);
   boost::asio::awaitable<Result<std::shared_ptr<OpenArchive>>> init_archive();
-  boost::asio::awaitable<Result<OpenCore*>> own_core(CoreRecord record);
+  // Opened, or made where it is not known. `foreign`: its secret key has been elsewhere.
+  boost::asio::awaitable<Result<OpenCore*>> own_core(CoreRecord record, bool foreign = false);
+  // Both cores of the archive of that primary key.
+  boost::asio::awaitable<Result<CoreKey>> own_cores(const Seed& primary_key, bool foreign = false);
   boost::asio::awaitable<Result<std::optional<CoreKey>>> own_archive();
+  boost::asio::awaitable<Result<std::shared_ptr<ArchiveNews::Reader>>> watch_archives();
+  boost::asio::awaitable<Result<Buffer>> export_keys();
+  boost::asio::awaitable<Result<void>> import_keys(Buffer text);
+  boost::asio::awaitable<Result<void>> end_sessions(std::optional<std::string> remote);
   // Follows the blobs core of an archive whose header has come, and offers it to every session.
   boost::asio::awaitable<void> find_blobs(DiscoveryKey db);
   boost::asio::awaitable<Result<void>> follow_blobs(DiscoveryKey db);
@@ -88,8 +97,9 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   CoreRegistry cores;
   EventQueue<NodeEvent> events;
   std::unordered_map<DiscoveryKey, std::shared_ptr<OpenArchive>, FixedBytesHash> archives;  // those in use
-  std::optional<CoreKey> own_key;       // of the archive that this folder writes, once there is a primary key
-  ArchiveLock own_turn;                 // to make it
+  std::optional<CoreKey> own_key;  // of the archive that this folder writes, once there is a primary key
+  ArchiveLock own_turn;            // to make it
+  ArchiveNews news;
   std::set<DiscoveryKey> headers_seen;  // of archives whose blobs core is sought, or cannot be found
   std::list<Session*> sessions;
   std::list<std::unique_ptr<Listener>> listeners;
@@ -105,6 +115,11 @@ struct Core::Impl {
   Node::Impl* node;
   DiscoveryKey discovery_key;
   CoreKey key;
+};
+
+struct ArchiveEvents::Impl {
+  Node::Impl* node;
+  std::shared_ptr<ArchiveNews::Reader> reader;
 };
 
 struct CoreEvents::Impl {

@@ -23,6 +23,7 @@ int code_of(EngineErrc error) {
     case EngineErrc::exists:
     case EngineErrc::wrong_key:
     case EngineErrc::no_contents:
+    case EngineErrc::too_many_links:
     case EngineErrc::closed: return exit_code::failed;
   }
   return exit_code::failed;

@@ -398,3 +398,130 @@ TEST_CASE("the blocks that are written are those of Hyperdrive, byte for byte") 
   CHECK(same(archive.key(), recorded["db"]["blocks"]) == Length{16});
   CHECK(same(*info->blobs_key, recorded["blobs"]["blocks"]) == Length{12});
 }
+
+TEST_CASE("symlinks are followed as Hyperdrive does it, and not for ever") {
+  World world;
+  Node& node = world.add();
+  Archive archive = init(world, node);
+  put(world, archive, "dir/a", "1");
+  const auto link = [&](const std::string& name, const std::string& text) {
+    REQUIRE(world.run(archive.symlink(name, text)).has_value());
+  };
+  link("absolute", "/dir/a");
+  link("dir/l", "../a");  // as if the link were a folder
+  link("twice", "/absolute");
+  link("missing", "/nothing");
+  link("out", "../../x");
+  link("loop", "/loop");
+  const auto end = [&](const std::string& name) { return world.run(archive.follow(name)); };
+  CHECK(end("absolute").value()->name == "/dir/a");
+  CHECK(end("dir/l").value()->name == "/dir/a");
+  CHECK(end("twice").value()->name == "/dir/a");
+  CHECK(end("dir/a").value()->name == "/dir/a");
+  CHECK(!end("missing").value());
+  CHECK(end("out").error() == EngineErrc::bad_name);
+  CHECK(end("loop").error() == EngineErrc::too_many_links);
+}
+
+TEST_CASE("a folder's names are each given once, in order") {
+  World world;
+  Node& node = world.add();
+  Archive archive = init(world, node);
+  for (const char* name : {"a", "a-b", "a/b", "a0", "docs/x", "docs/y", "docs0"})
+    put(world, archive, name, "");
+  const auto names_in = [&](const std::string& folder) { return world.run(archive.readdir(folder)).value(); };
+  CHECK(names_in("/") == Names{"a", "a-b", "a0", "docs", "docs0"});
+  CHECK(names_in("docs") == Names{"x", "y"});
+  CHECK(names_in("nothing").empty());
+}
+
+TEST_CASE("what changed between two versions, below a folder") {
+  World world;
+  Node& node = world.add();
+  Archive archive = init(world, node);
+  put(world, archive, "docs/kept", "1");
+  put(world, archive, "docs/changed", "1");
+  put(world, archive, "docs/gone", "1");
+  put(world, archive, "other", "1");
+  const Version before = world.run(archive.info())->version;
+  put(world, archive, "docs/changed", "22");
+  put(world, archive, "docs/new", "333");
+  put(world, archive, "other", "1");
+  REQUIRE(world.run(archive.del("docs/gone")).has_value());
+  auto changes = world.run(archive.diff(before, "docs"));
+  REQUIRE(changes.has_value());
+  CHECK(changes->version() == Version{before.value + 4});
+  std::vector<std::string> seen;
+  for (;;) {
+    auto change = world.run(changes->next());
+    REQUIRE(change.has_value());
+    if (!*change) break;
+    const auto shown = [](const std::optional<Entry>& entry) {
+      return entry ? entry->name + " " + std::to_string(entry->length->value) : std::string("nothing");
+    };
+    seen.push_back(shown((*change)->before) + " -> " + shown((*change)->now));
+  }
+  CHECK(seen ==
+        Names{"/docs/changed 1 -> /docs/changed 2", "/docs/gone 1 -> nothing", "nothing -> /docs/new 3"});
+}
+
+TEST_CASE("a watch steps whenever something below its folder has changed, at a follower too") {
+  World world;
+  Node& node = world.add();
+  Node& reader = world.add();
+  Archive archive = init(world, node);
+  put(world, archive, "docs/a", "1");
+  auto followed = world.run(reader.follow_archive(archive.key()));
+  REQUIRE(followed.has_value());
+  world.join(reader, node);
+  REQUIRE(world.until([&] { return world.run(followed->info())->complete; }));
+  auto watch = world.run(followed->watch("docs"));
+  REQUIRE(watch.has_value());
+  std::vector<std::pair<Version, Version>> steps;
+  const auto collect = [&]() -> awaitable<void> {
+    for (;;) {
+      auto step = co_await watch->next();
+      if (!step) co_return;
+      steps.emplace_back(*step->before.version(), *step->now.version());
+    }
+  };
+  world.spawn(collect());
+  put(world, archive, "other", "1");
+  REQUIRE(world.until([&] { return world.run(followed->info())->version == Version{3}; }));
+  world.pass(std::chrono::seconds(1));
+  CHECK(steps.empty());
+  put(world, archive, "docs/b", "1");
+  REQUIRE(world.until([&] { return steps.size() == 1; }));
+  CHECK(steps.front() == std::pair(Version{3}, Version{4}));
+  REQUIRE(world.run(archive.truncate(Version{2})).has_value());
+  REQUIRE(world.until([&] { return steps.size() == 2; }));
+  CHECK(steps.back().second == Version{2});
+  world.run(reader.close());
+}
+
+TEST_CASE("what of a folder's contents is missing can be counted, fetched and dropped") {
+  World world;
+  Node& node = world.add();
+  NodeOptions sparse;
+  sparse.sparse = true;
+  Node& reader = world.add(sparse);
+  Archive archive = init(world, node);
+  const Buffer three = pattern(3 * 65536);
+  REQUIRE(world.run(archive.put("docs/three", three)).has_value());
+  put(world, archive, "docs/one", "1");
+  put(world, archive, "else", "2");
+  auto followed = world.run(reader.follow_archive(archive.key()));
+  REQUIRE(followed.has_value());
+  world.join(reader, node);
+  REQUIRE(world.run(followed->readdir("docs")).has_value());
+  CHECK(world.run(followed->missing("docs")).value() == Length{4});
+  CHECK(world.run(followed->missing("docs/three")).value() == Length{3});
+  REQUIRE(world.run(followed->download("docs")).has_value());
+  CHECK(world.run(followed->missing("docs")).value() == Length{0});
+  CHECK(world.run(followed->missing()).value() == Length{1});
+  REQUIRE(world.run(followed->clear("docs/three")).has_value());
+  CHECK(world.run(followed->missing("docs")).value() == Length{3});
+  CHECK(world.run(followed->missing("nothing")).error() == EngineErrc::not_found);
+  REQUIRE(world.run(followed->download()).has_value());
+  CHECK(world.run(followed->missing()).value() == Length{0});
+}

@@ -155,6 +155,7 @@ class Side final : private NodeHooks, private SessionPort {
   void core_frozen(const CoreKey&) override { FAIL("the core was frozen"); }
   void header_came(const DiscoveryKey&) override {}
   void memory_spent() override { FAIL("no memory was left"); }
+  void archive_moved(const ArchiveEvent&) override {}
   void flush() override {}
   void expect_answer() override {}
   void end(SessionEnd reason) override { ended = reason; }

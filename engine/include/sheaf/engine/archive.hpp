@@ -57,9 +57,34 @@ class EntryStream {
   boost::asio::awaitable<Result<std::optional<Entry>>> next();
   // How many so far were left out, because what the tree says of them is no entry.
   std::uint64_t unreadable() const;
+  // That is listed.
+  Version version() const;
 
   struct Impl;  // of this library alone
   explicit EntryStream(std::unique_ptr<Impl> impl);
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+// What became of one name between two versions: put (nothing before), changed, or deleted (nothing now). An
+// entry that was put again the same counts as changed.
+struct EntryChange {
+  std::optional<Entry> now;
+  std::optional<Entry> before;
+};
+
+class ChangeStream {
+ public:
+  ChangeStream(ChangeStream&&) noexcept;
+  ChangeStream& operator=(ChangeStream&&) noexcept;
+  ~ChangeStream();
+  boost::asio::awaitable<Result<std::optional<EntryChange>>> next();
+  // The later one of the two.
+  Version version() const;
+
+  struct Impl;  // of this library alone
+  explicit ChangeStream(std::unique_ptr<Impl> impl);
 
  private:
   std::unique_ptr<Impl> impl_;
@@ -157,6 +182,8 @@ struct ReadOptions {
   Core::From from = Core::From::peers;
 };
 
+class ArchiveWatch;
+
 class Archive {
  public:
   Archive(Archive&&) noexcept;
@@ -170,15 +197,25 @@ class Archive {
 
   // The archive as it was at a version; one that is not known yet is waited for when it is read.
   Archive checkout(Version version) const;
+  // Of a checkout: the one it was made with.
+  std::optional<Version> version() const;
   // Waits until the connected peers have said how long the db core is, and gives the version. Of a checkout:
   // the one it was made with, once it is known.
   boost::asio::awaitable<Result<Version>> update();
 
   boost::asio::awaitable<Result<std::optional<Entry>>> entry(std::string name,
                                                              Core::From from = Core::From::peers);
+  // The entry at which a chain of symlinks ends. A relative text is resolved as if the link were a folder, as
+  // Hyperdrive does it; nothing where the last target is missing. too_many_links beyond 15, bad_name for a
+  // text that leaves the root.
+  boost::asio::awaitable<Result<std::optional<Entry>>> follow(std::string name,
+                                                              Core::From from = Core::From::peers);
   // In the order of names, of the version that is the latest now.
   boost::asio::awaitable<Result<EntryStream>> list(ListOptions options);
   boost::asio::awaitable<Result<EntryStream>> list();
+  // The names directly below a folder, each once, in order.
+  boost::asio::awaitable<Result<std::vector<std::string>>> readdir(std::string folder = "/",
+                                                                   Core::From from = Core::From::peers);
   // Whole contents in memory; out_of_range above `most`.
   boost::asio::awaitable<Result<Buffer>> get(std::string name, Core::From from = Core::From::peers,
                                              ByteCount most = {64 * 1024 * 1024});
@@ -204,12 +241,44 @@ class Archive {
   // name. Their forks rise by one. out_of_range for a version that is not there, or 0.
   boost::asio::awaitable<Result<void>> truncate(Version version, Core::Safety safety = Core::Safety::process);
 
-  // Drops the contents of a file here; its entry stays, and peers may send them again. Those of an own
-  // archive too: nobody else may have them. Blocks that other files share go with them.
+  // -- Between versions. What differs from another version below a folder, in the order of names.
+  boost::asio::awaitable<Result<ChangeStream>> diff(Version before, std::string folder = "/",
+                                                    Core::From from = Core::From::peers);
+  // What changes below a folder from here on, also of an archive that others write.
+  boost::asio::awaitable<Result<ArchiveWatch>> watch(std::string folder = "/");
+
+  // -- What of the contents is here, of a file or of all files at and below a name ("/" is all of the
+  // version); not_found where there are none. How many blocks are not here: those that a block map names
+  // count once the map is here.
+  boost::asio::awaitable<Result<Length>> missing(std::string name = "/");
+  // Ends once they are here.
+  boost::asio::awaitable<Result<void>> download(std::string name = "/");
+  // Drops them here; the entries stay, and peers may send the contents again. Those of an own archive too:
+  // nobody else may have them. Blocks that other files share go with them.
   boost::asio::awaitable<Result<void>> clear(std::string name);
 
   struct Impl;  // of this library alone
   explicit Archive(std::unique_ptr<Impl> impl);
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+// What changes below a folder, from the moment of watching on.
+class ArchiveWatch {
+ public:
+  ArchiveWatch(ArchiveWatch&&) noexcept;
+  ArchiveWatch& operator=(ArchiveWatch&&) noexcept;
+  ~ArchiveWatch();
+  struct Step {
+    Archive now;     // both are checkouts; after the archive was wound back `before` may be of a history that
+    Archive before;  // is no more
+  };
+  // Waits until something has changed; several changes may be one step.
+  boost::asio::awaitable<Result<Step>> next();
+
+  struct Impl;  // of this library alone
+  explicit ArchiveWatch(std::unique_ptr<Impl> impl);
 
  private:
   std::unique_ptr<Impl> impl_;

@@ -6,19 +6,20 @@
 namespace sheaf {
 
 enum class EngineErrc {
-  not_found = 1,  // the caller's: no such core here, or no block at that index
-  not_available,  // nobody's: the block exists, but it is not here and no peer has it
-  not_writable,   // the caller's: this folder does not hold the core's secret key
-  exists,         // the caller's: the name is taken by another core
-  frozen,         // the writer's: two histories were signed for one core; it takes nothing more
-  out_of_range,   // the caller's: beyond the core's length, or beyond what the wire can say
-  wrong_key,      // the caller's: not a key this core can be opened with
-  no_peer,        // the road's: no peer could be reached, or it went away too early
-  refused,        // the peer's or a policy's: it will not talk to us
-  closed,         // the caller's: the node or the handle has been closed
-  uncertain,      // ours: the machine stopped uncleanly, and a longer history of our own may exist
-  bad_name,       // the caller's: no entry can have that name
-  no_contents,    // the caller's: the entry is a symlink or metadata alone
+  not_found = 1,   // the caller's: no such core here, or no block at that index
+  not_available,   // nobody's: the block exists, but it is not here and no peer has it
+  not_writable,    // the caller's: this folder does not hold the core's secret key
+  exists,          // the caller's: the name is taken by another core
+  frozen,          // the writer's: two histories were signed for one core; it takes nothing more
+  out_of_range,    // the caller's: beyond the core's length, or beyond what the wire can say
+  wrong_key,       // the caller's: not a key this core can be opened with
+  no_peer,         // the road's: no peer could be reached, or it went away too early
+  refused,         // the peer's or a policy's: it will not talk to us
+  closed,          // the caller's: the node or the handle has been closed
+  uncertain,       // ours: the machine stopped uncleanly, and a longer history of our own may exist
+  bad_name,        // the caller's: no entry can have that name
+  no_contents,     // the caller's: the entry is a symlink or metadata alone
+  too_many_links,  // the archive's: symlinks lead to symlinks without an end
 };
 
 const boost::system::error_category& engine_category() noexcept;

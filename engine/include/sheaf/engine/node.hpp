@@ -14,6 +14,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include "sheaf/engine/archive.hpp"
+#include "sheaf/engine/archive_events.hpp"
 #include "sheaf/engine/core.hpp"
 #include "sheaf/engine/environment.hpp"
 #include "sheaf/engine/error.hpp"
@@ -106,6 +107,12 @@ class Node {
   boost::asio::awaitable<Result<Archive>> init_archive();
   // Its key; nothing where it was not made yet.
   boost::asio::awaitable<Result<std::optional<CoreKey>>> own_archive();
+  // The secrets of this folder that nothing else holds, as text (docs/archives.md): for a backup or a move.
+  boost::asio::awaitable<Result<Buffer>> export_keys();
+  // Takes such a text into a folder that writes nothing under other keys (`exists`): this node then is that
+  // peer. What others know of the written cores comes back from them; until then the first write begins a
+  // fork of its own. malformed for other texts.
+  boost::asio::awaitable<Result<void>> import_keys(Buffer text);
   // Follows an archive by the key of its db core; its blobs core is followed as soon as the archive's header
   // is here. Following again changes the options and is no error; `exists` for a key that is followed as a
   // bare core.
@@ -114,6 +121,8 @@ class Node {
   boost::asio::awaitable<Result<Archive>> archive(CoreKey key);
   // The keys of all of them, in order.
   boost::asio::awaitable<Result<std::vector<CoreKey>>> archives();
+  // What happens to any of them from here on.
+  boost::asio::awaitable<Result<ArchiveEvents>> watch_archives();
 
   // Stops following and deletes its data; of an archive both cores', of which the blobs core cannot be
   // forgotten alone (refused). An own core is forgotten only with `own_too`; the own archive's primary key
@@ -134,6 +143,10 @@ class Node {
   // Replicates over a stream of the caller's, which the node takes over; initiator on exactly one side.
   boost::asio::awaitable<Result<SessionSummary>> replicate(std::unique_ptr<ByteStream> stream, bool initiator,
                                                            Until until);
+
+  // Ends the sessions with the remote of that name (NodeEvent::remote), or all; not_found where there is none
+  // of that name. A link that dials until it is closed dials again.
+  boost::asio::awaitable<Result<void>> end_sessions(std::optional<std::string> remote = std::nullopt);
 
   // Sessions and cores as they come and go; at most a thousand wait, then one `gap`.
   boost::asio::awaitable<Result<NodeEvent>> next_event();
