@@ -5,6 +5,7 @@ namespace {
 
 struct Traits {
   CommandTraits operator()(const InitCommand&) const { return {.makes_store = true}; }
+  CommandTraits operator()(const KeyExportCommand&) const { return {}; }
   CommandTraits operator()(const WriteCommand&) const { return {.makes_store = true}; }
   CommandTraits operator()(const AppendCommand&) const { return {.makes_store = true}; }
   CommandTraits operator()(const RemoveCommand&) const { return {}; }
@@ -14,7 +15,7 @@ struct Traits {
   CommandTraits operator()(const CloneCommand&) const {
     return {.makes_store = true, .replicates = true, .resumable = true};
   }
-  CommandTraits operator()(const ListCommand&) const { return {}; }
+  CommandTraits operator()(const ListCommand& list) const { return {.endless = list.live}; }
   CommandTraits operator()(const ReadCommand&) const { return {}; }
   CommandTraits operator()(const GetCommand&) const { return {}; }
   CommandTraits operator()(const ExportCommand&) const { return {}; }

@@ -53,6 +53,7 @@ struct Selection {
 struct ListCommand {
   std::string prefix = "/";
   Selection selection;
+  bool live = false;
   bool operator==(const ListCommand&) const = default;
 };
 struct ReadCommand {
@@ -80,8 +81,9 @@ struct ExportCommand {
   bool unsafe_links = false;
   bool operator==(const ExportCommand&) const = default;
 };
-// Makes the archive that the folder writes.
+// Makes the archive that the folder writes, or takes in the secret keys of another folder.
 struct InitCommand {
+  std::optional<std::string> from;  // a file, "-": stdin
   bool operator==(const InitCommand&) const = default;
 };
 // stdin becomes a file.
@@ -98,6 +100,10 @@ struct AppendCommand {
   bool executable = false;
   std::string metadata = "null";  // JSON
   bool operator==(const AppendCommand&) const = default;
+};
+struct KeyExportCommand {
+  std::string file;  // "-": stdout
+  bool operator==(const KeyExportCommand&) const = default;
 };
 struct RemoveCommand {
   std::string entry;
@@ -213,6 +219,24 @@ struct BenchLocalAppend {
   std::uint64_t batch = 1;
   bool operator==(const BenchLocalAppend&) const = default;
 };
+struct BenchServeDrive {
+  std::filesystem::path folder;
+  std::filesystem::path source;  // what is imported where the archive is new
+  std::uint16_t port = 0;
+  bool operator==(const BenchServeDrive&) const = default;
+};
+struct BenchFetchDrive {
+  std::filesystem::path folder;
+  CoreKey key;
+  std::filesystem::path destination;
+  std::uint16_t port = 0;
+  bool operator==(const BenchFetchDrive&) const = default;
+};
+struct BenchLocalDrive {
+  std::filesystem::path folder;
+  std::uint64_t files = 0;
+  bool operator==(const BenchLocalDrive&) const = default;
+};
 struct BenchReplicate {
   enum class Transport { tcp, ws, memory };
   enum class Store { disk, memory };
@@ -224,8 +248,9 @@ struct BenchReplicate {
   std::uint64_t interval_ms = 5;  // between the blocks of --live
   bool operator==(const BenchReplicate&) const = default;
 };
-using BenchVerb = std::variant<BenchServeCore, BenchFetchCore, BenchFetchSparse, BenchServeLive,
-                               BenchFetchLive, BenchLocalAppend, BenchReplicate>;
+using BenchVerb =
+    std::variant<BenchServeCore, BenchFetchCore, BenchFetchSparse, BenchServeLive, BenchFetchLive,
+                 BenchLocalAppend, BenchServeDrive, BenchFetchDrive, BenchLocalDrive, BenchReplicate>;
 struct BenchCommand {
   BenchVerb verb;
   bool in_memory = false;  // the store of a verb: given up with the process
@@ -233,10 +258,10 @@ struct BenchCommand {
   bool operator==(const BenchCommand&) const = default;
 };
 
-using Action = std::variant<InitCommand, WriteCommand, AppendCommand, RemoveCommand, TruncateCommand,
-                            InfoCommand, AddCommand, CloneCommand, ListCommand, ReadCommand, GetCommand,
-                            ExportCommand, ForgetCommand, DownloadCommand, ServeCommand, ConnectCommand,
-                            SyncCommand, CoreCreateCommand, CoreAppendCommand, CoreGetCommand,
+using Action = std::variant<InitCommand, KeyExportCommand, WriteCommand, AppendCommand, RemoveCommand,
+                            TruncateCommand, InfoCommand, AddCommand, CloneCommand, ListCommand, ReadCommand,
+                            GetCommand, ExportCommand, ForgetCommand, DownloadCommand, ServeCommand,
+                            ConnectCommand, SyncCommand, CoreCreateCommand, CoreAppendCommand, CoreGetCommand,
                             CoreInfoCommand, CoreSeekCommand, CoreTruncateCommand, BenchCommand>;
 
 struct Command {

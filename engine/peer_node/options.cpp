@@ -297,6 +297,7 @@ void add_archive_commands(Grammar& grammar) {
   {
     struct Raw {
       std::string prefix = "/";
+      bool live = false;
       RawSelection selection;
     };
     auto raw = std::make_shared<Raw>();
@@ -304,9 +305,13 @@ void add_archive_commands(Grammar& grammar) {
                                     "sheaf -d copy list /docs --json");
     sub->alias("ls");
     sub->add_option("PREFIX", raw->prefix, "Only what is at or below this name");
+    sub->add_flag("--live", raw->live, "Then go on with what is put or comes here, until interrupted");
     add_selection(*sub, raw->selection);
     grammar.commands.emplace_back(sub, [raw](const Surroundings&) -> Action {
-      return ListCommand{raw->prefix, selection_from(raw->selection)};
+      ListCommand list{raw->prefix, selection_from(raw->selection), raw->live};
+      if (list.live && list.selection.checkout)
+        throw WrongUsage("a checkout does not change: not with --live");
+      return list;
     });
   }
   {

@@ -67,9 +67,22 @@ AppendCommand entry_from(const std::string& text) {
 Built write_grammar(CLI::App& app) {
   Built out;
   {
+    auto from = std::make_shared<std::string>();
     CLI::App* sub = command(app, "init", "Make the archive that this folder writes, and print its key",
                             "sheaf -d notes init");
-    out.emplace_back(sub, [](const Surroundings&) -> Action { return InitCommand{}; });
+    sub->add_option("--from", *from, "Take in the keys that key export wrote; - is stdin")->type_name("FILE");
+    out.emplace_back(sub, [from](const Surroundings&) -> Action {
+      return InitCommand{from->empty() ? std::nullopt : std::optional(*from)};
+    });
+  }
+  {
+    auto file = std::make_shared<std::string>();
+    CLI::App* key = command(app, "key", "Back up the secret keys", "sheaf -d notes key export notes.keys");
+    key->require_subcommand(1);
+    CLI::App* sub = command(*key, "export", "Write this folder's secret keys to a new file, for init --from",
+                            "sheaf -d notes key export notes.keys");
+    sub->add_option("FILE", *file, "Must not be there yet; - is stdout")->required();
+    out.emplace_back(sub, [file](const Surroundings&) -> Action { return KeyExportCommand{*file}; });
   }
   {
     struct Raw {

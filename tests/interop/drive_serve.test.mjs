@@ -93,3 +93,35 @@ for (const way of ['tcp', 'ws', 'dialled tcp', 'dialled ws']) {
     await running.stop()
   })
 }
+
+test('the keys of an archive are those that Node derives from the same primary key', limit, async (t) => {
+  const sheaf = new Sheaf(t)
+  const { key } = await sheaf.json(['init'])
+  const text = (await sheaf.run(['key', 'export', '-'])).stdout.toString()
+  const primary = text.match(/^primary ([0-9a-f]{64})$/m)[1]
+  const node = await NodePeer.start(t)
+  const keys = await node.do('keysOf', { primary })
+  assert.equal(keys.key, key)
+  assert.ok((await sheaf.json(['info'])).cores.some((c) => c.kind === 'blobs' && c.key === keys.blobs))
+})
+
+test('a list that is live shows what a Node peer writes as it comes, beside what is written here', limit, async (t) => {
+  const writer = await NodePeer.start(t)
+  const { key } = await writer.do('openDrive', { drive: 'd' })
+  await writer.do('writeFiles', { drive: 'd', files: [{ name: '/first', pattern: '10/first' }] })
+  const sheaf = new Sheaf(t)
+  await sheaf.run(['add', key])
+  const live = await sheaf.live(writer, await writer.address())
+  const list = sheaf.start(['list', '--live'])
+  const entry = (name) => list.next((e) => e.name === name, `${name} in the list`)
+  assert.equal((await entry('/first')).link, key)
+  await writer.do('writeFiles', { drive: 'd', files: [{ name: '/second', pattern: '90000/second' }] })
+  assert.equal((await entry('/second')).length, 90_000)
+  await sheaf.run(['write', 'own'], { input: Buffer.from('here') })
+  assert.equal((await entry('/own')).length, 4)
+  await writer.do('writeFiles', { drive: 'd', files: [{ name: '/first', gone: true }, { name: '/third', pattern: '3/third' }] })
+  assert.equal((await entry('/third')).length, 3)
+  await list.stop()
+  await live.stop()
+  await writer.assertUnharmed()
+})

@@ -357,6 +357,15 @@ const commands = {
     drives.set(name, drive)
     return { key: hex(drive.key), manifestVersion: drive.core.manifest?.version }
   },
+  // The keys of the drive that a Corestore with this primary key writes.
+  async keysOf ({ primary }) {
+    const other = new Corestore(path.join(folder, 'of a primary key'), { primaryKey: Buffer.from(primary, 'hex'), unsafe: true })
+    const drive = new Hyperdrive(other)
+    await drive.ready()
+    const keys = { key: hex(drive.key), blobs: hex((await drive.getBlobs()).core.key) }
+    await drive.close()
+    return keys
+  },
   // Each file is {name, pattern, ...} with contents (dedup: by way of a block map), {name, linkname} or
   // {name, gone}.
   async writeFiles ({ drive: name, files }) {

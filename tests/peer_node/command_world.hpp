@@ -122,13 +122,14 @@ struct CommandWorld {
     co_return created.json().at("key").get<std::string>();
   }
 
-  asio::awaitable<std::string> serve_a() {
+  asio::awaitable<std::string> serve(Place& place) {
     Address address;
     address.host = "127.0.0.1";
-    const auto taken = co_await a.node->listen(address);
+    const auto taken = co_await place.node->listen(address);
     REQUIRE(taken.has_value());
     co_return to_string(*taken);
   }
+  asio::awaitable<std::string> serve_a() { return serve(a); }
 };
 
 }  // namespace sheaf::test

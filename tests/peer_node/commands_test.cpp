@@ -13,6 +13,7 @@ namespace {
 namespace asio = boost::asio;
 using Json = nlohmann::json;
 
+using test::Place;
 using test::Ran;
 using World = test::CommandWorld;
 

@@ -45,12 +45,7 @@ asio::awaitable<void> time_first_block(Core& core, double begun, double& into) {
 
 asio::awaitable<Result<void>> download(Core& core, std::uint64_t blocks) {
   if (blocks == 0) {
-    auto events = co_await core.watch();
-    if (!events) co_return events.error();
-    const auto info = co_await core.info();
-    if (!info) co_return info.error();
-    Result<Length> length = info->length;
-    if (info->length.value == 0) length = co_await first_length(*events);
+    const auto length = co_await first_length_of(core);
     if (!length) co_return length.error();
     blocks = length->value;
   }
@@ -85,6 +80,15 @@ asio::awaitable<Result<std::vector<double>>> take_ages(Core& core, std::uint64_t
 }
 
 }  // namespace
+
+asio::awaitable<Result<Length>> first_length_of(Core& core) {
+  auto events = co_await core.watch();
+  if (!events) co_return events.error();
+  const auto info = co_await core.info();
+  if (!info) co_return info.error();
+  if (info->length.value > 0) co_return info->length;
+  co_return co_await first_length(*events);
+}
 
 asio::awaitable<Result<FetchedCore>> fetch_whole(Core& core, std::uint64_t blocks) {
   FetchedCore fetched;

@@ -22,6 +22,9 @@ struct FetchedCore {
 // Counted from now on, just before the session is begun. `blocks` 0: as many as the other side has.
 boost::asio::awaitable<Result<FetchedCore>> fetch_whole(Core& core, std::uint64_t blocks);
 
+// Once a peer has said how long the core is.
+boost::asio::awaitable<Result<Length>> first_length_of(Core& core);
+
 struct FetchedSingles {
   double seconds = 0;
   double cpu_seconds = 0;

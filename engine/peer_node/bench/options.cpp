@@ -15,7 +15,7 @@ using Built = std::vector<std::pair<CLI::App*, std::function<Action(const Surrou
 
 // One set of fields for all verbs: each takes the positionals that it names.
 struct Raw {
-  std::string folder, key, transport = "tcp", store = "disk", scheme = "tcp";
+  std::string folder, source, destination, key, transport = "tcp", store = "disk", scheme = "tcp";
   std::uint64_t blocks = 0, bytes = 0, gets = 0, samples = 0, interval = 5, batch = 1;
   std::uint16_t port = 0;
   bool live = false;
@@ -61,6 +61,9 @@ class Verbs {
  private:
   CLI::Option* option(CLI::App& verb, const std::string& name) {
     if (name == "dir") return verb.add_option("DIR", raw_->folder, "This side's own storage");
+    if (name == "srcdir") return verb.add_option("SRCDIR", raw_->source, "The folder to serve");
+    if (name == "outdir") return verb.add_option("OUTDIR", raw_->destination, "Where the files go");
+    if (name == "n") return verb.add_option("N", raw_->blocks, "How many files");
     if (name == "key") return verb.add_option("KEY", raw_->key, "The served core's key");
     if (name == "port") return verb.add_option("PORT", raw_->port, "On 127.0.0.1");
     if (name == "count") return verb.add_option("COUNT", raw_->blocks, "How many blocks");
@@ -108,6 +111,19 @@ Built bench_grammar(CLI::App& app) {
             {"dir", "count", "size", "batch"}, [](const Raw& raw, const Surroundings& around) -> BenchVerb {
               if (raw.batch == 0) throw WrongUsage("BATCH is 0");
               return BenchLocalAppend{around.resolve(raw.folder), raw.blocks, raw.bytes, raw.batch};
+            });
+  verbs.add("serve-drive", "Serve an archive of the files of a folder", "serve-drive a files 4900",
+            {"dir", "srcdir", "port"}, [](const Raw& raw, const Surroundings& around) -> BenchVerb {
+              return BenchServeDrive{around.resolve(raw.folder), around.resolve(raw.source), raw.port};
+            });
+  verbs.add("fetch-drive", "Fetch all files of an archive into a folder", "fetch-drive b $KEY out 4900",
+            {"dir", "key", "outdir", "port"}, [](const Raw& raw, const Surroundings& around) -> BenchVerb {
+              return BenchFetchDrive{around.resolve(raw.folder), key_of(raw), around.resolve(raw.destination),
+                                     raw.port};
+            });
+  verbs.add("local-drive", "Put and list small files in an archive of one's own", "local-drive a 10000",
+            {"dir", "n"}, [](const Raw& raw, const Surroundings& around) -> BenchVerb {
+              return BenchLocalDrive{around.resolve(raw.folder), raw.blocks};
             });
   verbs.add("replicate", "Run both ends on this machine and print a table",
             "replicate --blocks 10000 --size 65536 --json", {},

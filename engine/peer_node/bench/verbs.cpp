@@ -2,10 +2,9 @@
 
 #include <algorithm>
 
-#include "engine/peer_node/bench/bench_node.hpp"
 #include "engine/peer_node/bench/fetch.hpp"
 #include "engine/peer_node/bench/measure.hpp"
-#include "engine/peer_node/commands/output.hpp"
+#include "engine/peer_node/bench/verb_work.hpp"
 #include "engine/peer_node/commands/peer_work.hpp"
 #include "engine/peer_node/tasks.hpp"
 
@@ -15,14 +14,6 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr const char* core_name = "bench";
-
-Address here(const BenchContext& context, std::uint16_t port) {
-  Address address;
-  address.scheme = context.over_web ? Scheme::ws : Scheme::tcp;
-  address.host = "127.0.0.1";
-  address.port = port;
-  return address;
-}
 
 // The lines are made outside the coroutines: g++ 12 cannot keep a list of initializers across a wait.
 Json ready_json(const Core& core, const Address& taken) {
@@ -65,29 +56,6 @@ Json append_json(const BenchLocalAppend& verb, double seconds, double cpu_second
           {"MBps", count * static_cast<double>(verb.block_bytes) / 1e6 / seconds}};
 }
 
-asio::awaitable<Outcome> say_and_idle(Io& io, Json line) {
-  if (auto printed = co_await io.print(to_line(line)); !printed) co_return failed(printed.error(), "stdout");
-  std::byte ignored[256];
-  for (;;) {
-    const auto got = co_await io.read(ignored);
-    if (!got || *got == 0) co_return Outcome{};
-  }
-}
-
-std::filesystem::path store_of(const BenchContext& context, const std::filesystem::path& folder) {
-  return context.in_memory ? std::filesystem::path{} : folder;
-}
-
-// Opens the node, does the work and closes the node, whatever came of it.
-template <class Work>
-asio::awaitable<Outcome> on_node(BenchContext context, std::filesystem::path folder, Work work) {
-  auto bench = co_await open_bench_node(store_of(context, folder), context.environment);
-  if (!bench) co_return failed(bench.error(), folder);
-  Outcome outcome = co_await work(*bench->node);
-  co_await bench->close();
-  co_return outcome;
-}
-
 asio::awaitable<Outcome> say_ready(BenchContext context, Node& node, const Core& core, std::uint16_t port) {
   const auto taken = co_await node.listen(here(context, port));
   if (!taken) co_return failed(taken.error(), "listen");
@@ -125,10 +93,7 @@ asio::awaitable<Outcome> with_server(BenchContext context, Node& node, const Cor
                                      Work work) {
   auto core = co_await node.follow(key);
   if (!core) co_return failed(core.error(), to_string(key));
-  // The work begins first, so that its clock runs before the connection is made.
-  auto both = co_await until_one_ends(work(*core), node.connect(here(context, port), Until::ended));
-  if (both.a_first || both.a.code == exit_code::done) co_return std::move(both.a);
-  co_return outcome_of(both.b, to_string(here(context, port)));
+  co_return co_await while_connected(context, node, port, work(*core));
 }
 
 asio::awaitable<Outcome> measure_fetch_core(BenchContext context, const BenchFetchCore& verb, Core& core) {
@@ -169,6 +134,30 @@ asio::awaitable<Outcome> local_append(BenchContext context, const BenchLocalAppe
 }
 
 }  // namespace
+
+Address here(const BenchContext& context, std::uint16_t port) {
+  Address address;
+  address.scheme = context.over_web ? Scheme::ws : Scheme::tcp;
+  address.host = "127.0.0.1";
+  address.port = port;
+  return address;
+}
+
+asio::awaitable<Outcome> say_and_idle(Io& io, Json line) {
+  if (auto printed = co_await io.print(to_line(line)); !printed) co_return failed(printed.error(), "stdout");
+  std::byte ignored[256];
+  for (;;) {
+    const auto got = co_await io.read(ignored);
+    if (!got || *got == 0) co_return Outcome{};
+  }
+}
+
+asio::awaitable<Outcome> while_connected(BenchContext context, Node& node, std::uint16_t port,
+                                         asio::awaitable<Outcome> work) {
+  auto both = co_await until_one_ends(std::move(work), node.connect(here(context, port), Until::ended));
+  if (both.a_first || both.a.code == exit_code::done) co_return std::move(both.a);
+  co_return outcome_of(both.b, to_string(here(context, port)));
+}
 
 asio::awaitable<Outcome> run(BenchContext context, const BenchServeCore& verb) {
   co_return co_await on_node(context, verb.folder,

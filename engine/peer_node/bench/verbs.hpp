@@ -1,5 +1,6 @@
 // The verbs of the measuring contract: serve-core, fetch-core, fetch-sparse, serve-live, fetch-live,
-// local-append. One JSON object a line on stdout, then idle until stdin ends.
+// local-append, serve-drive, fetch-drive, local-drive. One JSON object a line on stdout, then idle until
+// stdin ends.
 #pragma once
 
 #include "engine/peer_node/bench/run.hpp"
@@ -20,5 +21,8 @@ boost::asio::awaitable<Outcome> run(BenchContext context, const BenchFetchSparse
 boost::asio::awaitable<Outcome> run(BenchContext context, const BenchServeLive& verb);
 boost::asio::awaitable<Outcome> run(BenchContext context, const BenchFetchLive& verb);
 boost::asio::awaitable<Outcome> run(BenchContext context, const BenchLocalAppend& verb);
+boost::asio::awaitable<Outcome> run(BenchContext context, const BenchServeDrive& verb);
+boost::asio::awaitable<Outcome> run(BenchContext context, const BenchFetchDrive& verb);
+boost::asio::awaitable<Outcome> run(BenchContext context, const BenchLocalDrive& verb);
 
 }  // namespace sheaf::peer_node

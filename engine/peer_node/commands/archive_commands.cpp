@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "engine/peer_node/commands/entry_merge.hpp"
 #include "engine/peer_node/commands/entry_ref.hpp"
 #include "engine/peer_node/commands/follow_commands.hpp"
 #include "engine/peer_node/commands/output.hpp"
@@ -69,26 +68,6 @@ asio::awaitable<Outcome> fetch_archive(CommandContext& context, Archive& archive
                                                    missing->blocks.value, contents.reason));
 }
 
-// -- list.
-
-std::string entry_row(const Entry& entry) {
-  const std::string length = entry.length ? std::to_string(entry.length->value) : "?";
-  std::string row =
-      fmt::format("{:>14}  {:>8}  {}  {}", entry.type == EntryType::file ? length : "-", entry.version.value,
-                  to_string(entry.link).substr(0, 8), printable(entry.name));
-  if (entry.type == EntryType::symlink) row += " -> " + printable(entry.linkname);
-  return row;
-}
-
-asio::awaitable<Result<void>> print_entry(CommandContext& context, Io& io, const Entry& entry) {
-  std::string line = context.global.json ? entry_line(entry) : entry_row(entry);
-  co_return co_await io.print(std::move(line));
-}
-
-asio::awaitable<void> say_incomplete(Io& io, const CoreKey& link) {
-  co_await io.say("sheaf: " + to_string(link) + ": not all of its entries are here");
-}
-
 // -- read.
 
 asio::awaitable<Outcome> copy_out(CommandContext& context, FileReader& reader, const std::string& name,
@@ -135,30 +114,6 @@ asio::awaitable<Outcome> run(CommandContext& context, const CloneCommand& comman
   if (!archive) co_return failed(archive.error(), to_string(command.add.key));
   co_return co_await with_progress(context, io,
                                    with_peer(context, command.peer, fetch_archive(context, *archive)));
-}
-
-asio::awaitable<Outcome> run(CommandContext& context, const ListCommand& command, Io& io) {
-  auto archives = co_await archives_of(context, command.selection.link, command.selection.checkout);
-  if (!archives) co_return failed(archives.error(), context.global.folder);
-  if (archives->empty() && !command.selection.link.empty())
-    co_return failed(exit_code::not_found, "no archive " + command.selection.link + " in this folder");
-  EntryMerge entries(context, *archives, command.prefix, Core::From::here);
-  std::size_t absent = 0, incomplete = 0;  // of which was told
-  for (;;) {
-    auto next = co_await entries.next();
-    for (; absent < entries.absent().size(); ++absent)
-      co_await io.say("sheaf: " + to_string(entries.absent()[absent]) + ": nothing of it is here yet");
-    for (; incomplete < entries.incomplete().size(); ++incomplete)
-      co_await say_incomplete(io, entries.incomplete()[incomplete]);
-    if (!next) co_return failed(next.error(), to_string(entries.at()));
-    if (!*next) break;
-    if (auto printed = co_await print_entry(context, io, (*next)->entry); !printed)
-      co_return failed(printed.error(), "stdout");
-  }
-  if (entries.unreadable() > 0)
-    co_return failed(exit_code::integrity,
-                     fmt::format("{} entries cannot be read and are left out", entries.unreadable()));
-  co_return Outcome{};
 }
 
 asio::awaitable<Outcome> run(CommandContext& context, const ReadCommand& command, Io& io) {

@@ -1,4 +1,4 @@
-// sheaf clone, list, read, get: archives and the entries in them.
+// sheaf clone, read, get: archives and the entries in them.
 #pragma once
 
 #include "engine/peer_node/commands/context.hpp"
@@ -6,7 +6,6 @@
 namespace sheaf::peer_node {
 
 boost::asio::awaitable<Outcome> run(CommandContext& context, const CloneCommand& command, Io& io);
-boost::asio::awaitable<Outcome> run(CommandContext& context, const ListCommand& command, Io& io);
 boost::asio::awaitable<Outcome> run(CommandContext& context, const ReadCommand& command, Io& io);
 boost::asio::awaitable<Outcome> run(CommandContext& context, const GetCommand& command, Io& io);
 

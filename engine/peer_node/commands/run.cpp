@@ -7,6 +7,8 @@
 #include "engine/peer_node/commands/export_command.hpp"
 #include "engine/peer_node/commands/follow_commands.hpp"
 #include "engine/peer_node/commands/info_command.hpp"
+#include "engine/peer_node/commands/key_commands.hpp"
+#include "engine/peer_node/commands/list_command.hpp"
 #include "engine/peer_node/commands/serve_commands.hpp"
 #include "engine/peer_node/commands/sync_command.hpp"
 #include "engine/peer_node/commands/write_commands.hpp"

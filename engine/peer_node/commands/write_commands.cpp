@@ -39,16 +39,6 @@ Outcome no_own_archive(CommandContext& context, const Error& error) {
 
 }  // namespace
 
-asio::awaitable<Outcome> run(CommandContext& context, const InitCommand&, Io& io) {
-  auto archive = co_await context.node.init_archive();
-  if (!archive) co_return failed(archive.error(), context.global.folder);
-  if (auto synced = co_await context.node.sync(); !synced)
-    co_return failed(synced.error(), context.global.folder);
-  const auto printed = co_await io.print(key_line(context, archive->key()));
-  if (!printed) co_return failed(printed.error(), "stdout");
-  co_return Outcome{};
-}
-
 asio::awaitable<Outcome> run(CommandContext& context, const WriteCommand& command, Io& io) {
   const std::string shown = printable(command.name);
   auto archive = co_await context.node.init_archive();

@@ -1,0 +1,116 @@
+#include "engine/peer_node/commands/key_commands.hpp"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "engine/peer_node/commands/output.hpp"
+
+namespace sheaf::peer_node {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr std::size_t most_bytes = 1024 * 1024;  // some thousand keys
+
+Error system_error() { return {errno, boost::system::system_category()}; }
+
+// Secrets on their way: wiped when they go.
+struct SecretText {
+  Buffer bytes;
+  SecretText() { bytes.resize(most_bytes + 1); }  // so that growing leaves no copy behind
+  SecretText(const SecretText&) = delete;
+  SecretText& operator=(const SecretText&) = delete;
+  ~SecretText() { wipe(bytes); }
+};
+
+asio::awaitable<Result<std::size_t>> read_input(Io& io, SecretText& text) {
+  std::size_t filled = 0;
+  while (filled < text.bytes.size()) {
+    const auto got = co_await io.read(MutableBytes(text.bytes).subspan(filled));
+    if (!got) co_return got.error();
+    if (*got == 0) break;
+    filled += *got;
+  }
+  co_return filled;
+}
+
+Result<std::size_t> read_file(const std::filesystem::path& path, SecretText& text) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file) return system_error();
+  std::size_t filled = 0;
+  while (filled < text.bytes.size()) {
+    const ssize_t got = ::read(file.get(), text.bytes.data() + filled, text.bytes.size() - filled);
+    if (got < 0) return system_error();
+    if (got == 0) break;
+    filled += static_cast<std::size_t>(got);
+  }
+  return filled;
+}
+
+// A new file that its owner alone may read; it is gone again where not all of it could be written.
+Result<void> write_file(const std::filesystem::path& path, Bytes text) {
+  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!file) return system_error();
+  Error error;
+  while (!text.empty() && !error) {
+    const ssize_t put = ::write(file.get(), text.data(), text.size());
+    if (put < 0)
+      error = system_error();
+    else
+      text = text.subspan(static_cast<std::size_t>(put));
+  }
+  if (!error && ::fsync(file.get()) != 0) error = system_error();
+  if (!error) return {};
+  ::unlink(path.c_str());
+  return error;
+}
+
+asio::awaitable<Outcome> take_keys(CommandContext& context, const std::string& name, Io& io) {
+  SecretText text;
+  Result<std::size_t> size = std::size_t{};
+  if (name == "-")
+    size = co_await read_input(io, text);
+  else
+    size = read_file(io.around().resolve(name), text);
+  if (!size) co_return failed(size.error(), name);
+  if (*size > most_bytes) co_return failed(exit_code::failed, name + ": too large for a file of keys");
+  auto taken = co_await context.node.import_keys(to_buffer(Bytes(text.bytes).first(*size)));
+  if (!taken && taken.error() == make_error_code(ProtocolErrc::malformed))
+    co_return failed(exit_code::failed, name + ": holds no keys that key export wrote");
+  if (!taken && taken.error() == make_error_code(EngineErrc::exists))
+    co_return failed(exit_code::failed, context.global.folder.string() + ": writes under other keys already");
+  if (!taken) co_return failed(taken.error(), name);
+  co_return Outcome{};
+}
+
+}  // namespace
+
+asio::awaitable<Outcome> run(CommandContext& context, const InitCommand& command, Io& io) {
+  if (command.from) {
+    Outcome taken = co_await take_keys(context, *command.from, io);
+    if (taken.code != exit_code::done) co_return taken;
+  }
+  auto archive = co_await context.node.init_archive();
+  if (!archive) co_return failed(archive.error(), context.global.folder);
+  if (auto synced = co_await context.node.sync(); !synced)
+    co_return failed(synced.error(), context.global.folder);
+  const auto printed = co_await io.print(key_line(context, archive->key()));
+  if (!printed) co_return failed(printed.error(), "stdout");
+  co_return Outcome{};
+}
+
+asio::awaitable<Outcome> run(CommandContext& context, const KeyExportCommand& command, Io& io) {
+  auto keys = co_await context.node.export_keys();
+  if (!keys) co_return failed(keys.error(), context.global.folder);
+  Result<void> written;
+  if (command.file == "-")
+    written = co_await io.write(*keys);
+  else
+    written = write_file(io.around().resolve(command.file), *keys);
+  wipe(*keys);
+  if (!written) co_return failed(written.error(), command.file);
+  co_return Outcome{};
+}
+
+}  // namespace sheaf::peer_node
