@@ -44,15 +44,13 @@ TEST_CASE("equal sets: each says its root and that it is settled, and nothing el
 }
 
 TEST_CASE("different sets: each learns what it lacks, and both settle") {
-  for (const auto& [common, here, there] : {std::tuple{0, 0, 1},
-                                            {0, 1, 0},
-                                            {0, 20, 0},
-                                            {0, 0, 50},
-                                            {0, 300, 0},
-                                            {3, 1, 1},
-                                            {500, 5, 7},
-                                            {2000, 40, 0}}) {
-    CAPTURE(common);
+  struct Sets {
+    int common, here, there;
+  };
+  for (const Sets& sets : {Sets{0, 0, 1}, Sets{0, 1, 0}, Sets{0, 20, 0}, Sets{0, 0, 50}, Sets{0, 300, 0},
+                           Sets{3, 1, 1}, Sets{500, 5, 7}, Sets{2000, 40, 0}}) {
+    const auto [common, here, there] = sets;
+    CAPTURE(sets.common);
     CoordinatorPair pair;
     pair.a.hold(elements(0, static_cast<std::uint64_t>(common)));
     pair.b.hold(elements(0, static_cast<std::uint64_t>(common)));

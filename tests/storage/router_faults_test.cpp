@@ -266,10 +266,11 @@ class Cell {
     auto cursor = router().iterate({.keys_only = true});
     REQUIRE(cursor);
     while ((*cursor)->next().value()) keys.emplace(as_text((*cursor)->key()));
-    for (const auto& [key, value] : acknowledged_) {
+    for (const auto& known : acknowledged_) {
+      const std::string& key = known.first;
       CAPTURE(key);
       CHECK(keys.erase(key) == 1);
-      CHECK(get(key) == (lost.contains(key) ? "<damaged>" : value));
+      CHECK(get(key) == (lost.contains(key) ? "<damaged>" : known.second));
     }
     for (const std::string& key : keys) {
       CAPTURE(key);
@@ -599,13 +600,14 @@ TEST_CASE(
     "each state of a store has its stated outcome with each operation, and nothing acknowledged is lost") {
   REQUIRE(matrix().size() == states().size());
   std::size_t cells = 0;
-  for (const auto& [state, name] : states()) {
+  for (const auto& named : states()) {
+    const State state = named.first;
     const auto row = std::find_if(matrix().begin(), matrix().end(),
                                   [&](const Row& candidate) { return candidate.state == state; });
     REQUIRE(row != matrix().end());
     REQUIRE(row->outcomes.size() == operations().size());
     for (std::size_t i = 0; i < operations().size(); ++i) {
-      const std::string cell_name = std::string(name) + ", " + operations()[i].name;
+      const std::string cell_name = std::string(named.second) + ", " + operations()[i].name;
       CAPTURE(cell_name);
       Cell cell(state);
       CHECK(cell.opening() == row->opening);
