@@ -1,12 +1,17 @@
 #include "engine/archive/archive_lock.hpp"
 
+#include <utility>
+
 #include <boost/asio/dispatch.hpp>
+
+#include "sheaf/engine/error.hpp"
 
 namespace sheaf {
 
 struct ArchiveLock::State {
   boost::asio::any_io_executor strand;
   bool taken = false;
+  bool closed = false;
   std::deque<std::shared_ptr<Completion<Turn>>> waiting;
 };
 
@@ -42,6 +47,7 @@ void ArchiveLock::pass_on(const std::shared_ptr<State>& state) {
 
 boost::asio::awaitable<Result<ArchiveLock::Turn>> ArchiveLock::take() {
   const auto state = state_;
+  if (state->closed) co_return EngineErrc::closed;
   if (!state->taken) {
     state->taken = true;
     co_return Turn(state);
@@ -52,6 +58,11 @@ boost::asio::awaitable<Result<ArchiveLock::Turn>> ArchiveLock::take() {
   // One that was given at the moment of cancelling goes on to the next with `turn`.
   if (!given) std::erase(state->waiting, turn);
   co_return given;
+}
+
+void ArchiveLock::close() {
+  state_->closed = true;
+  for (const auto& turn : std::exchange(state_->waiting, {})) turn->set(EngineErrc::closed);
 }
 
 }  // namespace sheaf

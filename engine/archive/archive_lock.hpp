@@ -34,8 +34,10 @@ class ArchiveLock {
     std::shared_ptr<State> state_;
   };
 
-  // Cancelling ends the wait without the turn.
+  // Cancelling ends the wait without the turn. `closed` from close() on.
   boost::asio::awaitable<Result<Turn>> take();
+  // Answers all who wait. Turns that are held stay held.
+  void close();
 
  private:
   static void pass_on(const std::shared_ptr<State>& state);

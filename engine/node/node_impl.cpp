@@ -5,6 +5,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "engine/archive/open_archive.hpp"
 #include "net/dialer.hpp"
 #include "protocol/archive_keys.hpp"
 #include "protocol/crypto.hpp"
@@ -338,6 +339,11 @@ boost::asio::awaitable<void> Node::Impl::close() {
   for (TaskGroup* guest : std::list<TaskGroup*>(guests)) guest->cancel();
   co_await connections.join();
   while (!guests.empty()) co_await guest_left.wait_through();
+  own_turn.close();
+  for (const auto& [key, archive] : archives) {
+    archive->entries_turn.close();
+    archive->contents_turn.close();
+  }
   cores.close();
   tasks.cancel();
   co_await tasks.join();

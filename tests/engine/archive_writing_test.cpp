@@ -301,6 +301,23 @@ TEST_CASE("a batch that is dropped leaves no entry, and the next writer its turn
   CHECK(text(world.run(archive.get("b"))) == "2");
 }
 
+TEST_CASE("closing the node answers whoever waits for a turn to write") {
+  World world;
+  Node& node = world.add();
+  Archive archive = init(world, node);
+  auto batch = world.run(archive.batch());
+  REQUIRE(world.run(batch->put("a", bytes_of("1"))).has_value());
+  std::optional<Result<Version>> ended;
+  const auto other = [&]() -> awaitable<void> { ended.emplace(co_await archive.put("b", as_bytes("2"))); };
+  world.spawn(other());
+  world.pass(std::chrono::seconds(1));
+  CHECK(!ended);
+  world.run(node.close());
+  REQUIRE(world.until([&] { return ended.has_value(); }));
+  CHECK(ended->error() == EngineErrc::closed);
+  CHECK(world.run(batch->flush()).error() == EngineErrc::closed);
+}
+
 TEST_CASE("an archive is wound back with its contents, and goes on from there; followers come along") {
   World world;
   Node& node = world.add();
