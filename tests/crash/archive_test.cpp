@@ -1,7 +1,9 @@
 // Commands that write an archive, killed at any moment: what they acknowledged is there, what they did not is
 // there whole or not at all, and the same command given again completes.
+#include <chrono>
 #include <csignal>
 #include <map>
+#include <sstream>
 
 #include <nlohmann/json.hpp>
 
@@ -32,6 +34,22 @@ Ended run(const std::string& folder, std::vector<std::string> arguments, std::st
   arguments.insert(arguments.begin(), {"--json", "--dir", folder});
   return run_sheaf(arguments, std::move(input));
 }
+
+// How long the command takes here and now when nobody kills it, about: the moments of killing are drawn from
+// that.
+class Pace {
+ public:
+  Ended run_timed(const std::string& folder, std::vector<std::string> arguments, std::string input = {}) {
+    const auto begun = std::chrono::steady_clock::now();
+    Ended ended = run(folder, std::move(arguments), std::move(input));
+    usual_ = std::chrono::duration_cast<Microseconds>(std::chrono::steady_clock::now() - begun);
+    return ended;
+  }
+  Microseconds draw(Draws& draws) const { return draws.up_to(usual_ + usual_ / 4); }
+
+ private:
+  Microseconds usual_ = std::chrono::milliseconds(100);
+};
 
 // Killed after so long, or done before; whether it was killed.
 bool run_for(const std::string& folder, std::vector<std::string> arguments, std::string input,
@@ -73,6 +91,7 @@ TEST_CASE(
   CrashFolder scratch;
   const std::string folder = scratch / "writer";
   Draws draws(71);
+  Pace pace;
   std::map<std::string, std::string> files;
   std::size_t kills = 0, taken_effect = 0, rounds = 0;
   for (; kills < 50 && rounds < 400; ++rounds) {
@@ -84,7 +103,7 @@ TEST_CASE(
     const std::vector<std::string> command =
         removing ? std::vector<std::string>{"rm", name} : std::vector<std::string>{"write", name};
     const std::string& input = removing ? std::string() : contents;
-    const bool killed = run_for(folder, command, input, draws.up_to(std::chrono::milliseconds(120)));
+    const bool killed = run_for(folder, command, input, pace.draw(draws));
     kills += killed;
     if (killed) {
       const Ended read = run(folder, {"cat", name});
@@ -94,7 +113,7 @@ TEST_CASE(
       const bool is_new = removing ? read.code == 3 : read.code == 0 && read.out == contents;
       REQUIRE_MESSAGE((is_old || is_new), name, ": ", read.code, ", ", read.out.size(), " bytes");
       taken_effect += is_new && !is_old;
-      const Ended again = run(folder, command, input);
+      const Ended again = pace.run_timed(folder, command, input);
       REQUIRE_MESSAGE((again.code == 0 || (removing && is_new && again.code == 3)), again.err);
     }
     if (removing)
@@ -115,6 +134,7 @@ TEST_CASE("sheaf truncate, killed: the archive is at the old version or at the n
   CrashFolder scratch;
   const std::string folder = scratch / "writer";
   Draws draws(72);
+  Pace pace;
   std::map<std::string, std::string> files;
   for (int i = 0; i < 8; ++i) {
     const std::string name = "/" + std::to_string(i);
@@ -128,12 +148,12 @@ TEST_CASE("sheaf truncate, killed: the archive is at the old version or at the n
       return nlohmann::json::parse(info.out)["archives"][0]["version"].get<std::uint64_t>();
     };
     REQUIRE(version() == 9);
-    const bool killed = run_for(folder, {"truncate", "5"}, {}, draws.up_to(std::chrono::milliseconds(40)));
+    const bool killed = run_for(folder, {"truncate", "5"}, {}, pace.draw(draws));
     kills += killed;
     if (killed) {
       const std::uint64_t left = version();
       REQUIRE((left == 9 || left == 5));
-      REQUIRE(run(folder, {"truncate", "5"}).code == 0);
+      REQUIRE(pace.run_timed(folder, {"truncate", "5"}).code == 0);
     }
     REQUIRE(version() == 5);
     std::map<std::string, std::string> kept(files.begin(), std::next(files.begin(), 4));
