@@ -119,7 +119,7 @@ struct ForgetCommand {
   bool operator==(const ForgetCommand&) const = default;
 };
 struct DownloadCommand {
-  std::optional<CoreRef> core;  // nothing: all of them
+  std::string what;  // an entry, a key, or a core's name; empty: all that is followed
   std::optional<Address> peer;
   bool operator==(const DownloadCommand&) const = default;
 };

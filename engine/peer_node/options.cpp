@@ -207,20 +207,23 @@ void add_follow_commands(Grammar& grammar) {
   }
   {
     struct Raw {
-      std::string core, peer;
+      std::string what, peer;
       bool all = false;
     };
     auto raw = std::make_shared<Raw>();
-    CLI::App* sub = grammar.command(app, "download", "Fetch and keep all blocks of a core, or of all",
-                                    "sheaf -d copy download --all --peer tcp://127.0.0.1:4900");
-    sub->add_option("CORE", raw->core, "A key, or the name of a core of this folder");
-    sub->add_flag("--all", raw->all, "Every core of the folder");
+    CLI::App* sub =
+        grammar.command(app, "download", "Fetch and keep a file, an archive, a core, or everything",
+                        "sheaf -d copy download docs/hello.txt --peer tcp://127.0.0.1:4900");
+    sub->add_option("ENTRY", raw->what,
+                    "NAME, NAME@LINK, or a line of list --json; or the key of an archive or core;\n"
+                    "or the name of a core of this folder");
+    sub->add_flag("--all", raw->all, "Everything that is followed");
     sub->add_option("--peer", raw->peer, "Whom to ask; else the peers of the process that holds DIR")
         ->type_name("ADDRESS");
     grammar.commands.emplace_back(sub, [raw](const Surroundings&) -> Action {
-      if (raw->all == !raw->core.empty()) throw WrongUsage("download takes either a core or --all");
+      if (raw->all == !raw->what.empty()) throw WrongUsage("download takes either an entry or --all");
       DownloadCommand download;
-      if (!raw->core.empty()) download.core = core_ref(raw->core);
+      download.what = raw->what;
       if (!raw->peer.empty()) download.peer = peer_from(raw->peer);
       return download;
     });

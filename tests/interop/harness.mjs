@@ -196,8 +196,8 @@ export class Sheaf {
   #command (args) { return ['--json', '--dir', this.folder, ...args.map(String)] }
 
   // Runs one command to its end. stdin is a buffer, or pieces that are written one after another.
-  async run (args, { input = Buffer.alloc(0), code = 0, ms = patience } = {}) {
-    const child = spawn(process.env.SHEAF, this.#command(args), { stdio: ['pipe', 'pipe', 'pipe'] })
+  async run (args, { input = Buffer.alloc(0), code = 0, ms = patience, cwd } = {}) {
+    const child = spawn(process.env.SHEAF, this.#command(args), { stdio: ['pipe', 'pipe', 'pipe'], cwd })
     const stop = () => child.kill('SIGKILL')
     atEnd(this.t, stop)
     const out = []

@@ -32,6 +32,20 @@ export function tree (files) {
   return left
 }
 
+// Writes what is left of the files into a folder.
+export function writeFolder (root, files) {
+  for (const { name, pattern, linkname, executable, metadata } of tree(files).values()) {
+    const at = path.join(root, name)
+    fs.mkdirSync(path.dirname(at), { recursive: true })
+    if (linkname) {
+      fs.symlinkSync(linkname, at)
+      continue
+    }
+    fs.writeFileSync(at, block(pattern, 0), { mode: executable ? 0o755 : 0o644 })
+    if (metadata?.mtime) fs.utimesSync(at, metadata.mtime / 1000, metadata.mtime / 1000)
+  }
+}
+
 // Everything in a folder but the folders themselves: name -> { link } or { bytes, executable, mtime }.
 export function folderTree (root) {
   const found = new Map()

@@ -1,18 +1,12 @@
 // sheaf export: archives that strangers wrote, into folders.
-#include <fstream>
-#include <map>
-#include <sys/stat.h>
-
 #include "tests/peer_node/command_world.hpp"
+#include "tests/peer_node/folder_tree.hpp"
 #include "tests/support/db_blocks.hpp"
 
 namespace sheaf::test {
 namespace {
 
-namespace fs = std::filesystem;
 using World = CommandWorld;
-using Tree = std::map<std::string, std::string>;  // path -> contents, or "-> text" of a link
-using Lines = std::vector<std::string>;
 
 // An archive of any entries.
 class Written {
@@ -63,46 +57,6 @@ class Written {
   std::uint64_t bytes_ = 0;
   std::vector<std::pair<std::string, DriveEntry>> entries_;
 };
-
-std::string read_file(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-void write_file(const fs::path& path, const std::string& contents) {
-  fs::create_directories(path.parent_path());
-  std::ofstream(path, std::ios::binary) << contents;
-}
-
-Tree tree_of(const fs::path& root) {
-  Tree tree;
-  if (!fs::exists(root)) return tree;
-  for (const auto& one : fs::recursive_directory_iterator(root)) {
-    const std::string name = "/" + one.path().lexically_relative(root).string();
-    if (one.is_symlink())
-      tree[name] = "-> " + fs::read_symlink(one.path()).string();
-    else if (one.is_regular_file())
-      tree[name] = read_file(one.path());
-  }
-  return tree;
-}
-
-bool is_executable(const fs::path& path) {
-  return (fs::status(path).permissions() & fs::perms::owner_exec) != fs::perms::none;
-}
-
-std::int64_t milliseconds(const fs::path& path) {
-  struct stat about {};
-  REQUIRE(::stat(path.c_str(), &about) == 0);
-  return static_cast<std::int64_t>(about.st_mtim.tv_sec) * 1000 + about.st_mtim.tv_nsec / 1'000'000;
-}
-
-Lines lines_of(const std::string& text) {
-  Lines lines;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) lines.push_back(line);
-  return lines;
-}
 
 // One place on the disk: `store` is the folder of the node, `out` where is exported to.
 struct Disk {
@@ -384,7 +338,10 @@ TEST_CASE("what is not here is said, and prunes nothing") {
 
     // The whole tree of entries is here, of the contents one file.
     const std::string address = co_await world.serve_a();
-    CHECK((co_await world.call(world.b, "download " + key + " --peer " + address)).code == 0);
+    for (int block = 0; block < 3; ++block) {
+      const std::string get = "core get " + key + " " + std::to_string(block) + " --peer " + address;
+      CHECK((co_await world.call(world.b, get)).code == 0);
+    }
     CHECK((co_await world.call(world.b, "read b --peer " + address)).code == 0);
     ran = co_await disk.run(world);
     CHECK(ran.code == 6);

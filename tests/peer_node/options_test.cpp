@@ -262,10 +262,10 @@ TEST_CASE("export takes a folder, and options that are off") {
     CHECK(said(words).code == exit_code::wrong_usage);
 }
 
-TEST_CASE("download takes a core or --all, not both and not neither") {
-  CHECK(!action<DownloadCommand>({"download", "--all"}).core);
+TEST_CASE("download takes an entry or --all, not both and not neither") {
+  CHECK(action<DownloadCommand>({"download", "--all"}).what.empty());
   const auto one = action<DownloadCommand>({"download", "--peer", "tcp://h:1", "log"});
-  CHECK(one.core == CoreRef(std::string("log")));
+  CHECK(one.what == "log");
   CHECK(one.peer == address("tcp://h:1"));
   CHECK(said({"download"}).code == exit_code::wrong_usage);
   CHECK(said({"download", "log", "--all"}).code == exit_code::wrong_usage);

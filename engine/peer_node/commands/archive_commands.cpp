@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "engine/peer_node/commands/entry_ref.hpp"
-#include "engine/peer_node/commands/follow_commands.hpp"
 #include "engine/peer_node/commands/output.hpp"
 #include "engine/peer_node/commands/peer_work.hpp"
 #include "engine/peer_node/commands/progress.hpp"
@@ -14,59 +13,6 @@ namespace sheaf::peer_node {
 namespace {
 
 namespace asio = boost::asio;
-
-// -- clone.
-
-// What of the current entries' contents is not here.
-struct Missing {
-  Length blocks;
-  bool mapped = false;  // some are named by block maps, whose own blocks alone are counted
-};
-
-asio::awaitable<Result<Missing>> look_for_missing(Archive& archive) {
-  Missing out;
-  // Options with strings have a name of their own: g++ 12 destroys such temporaries of a co_await twice.
-  ListOptions options;
-  options.from = Core::From::here;
-  auto entries = co_await archive.list(options);
-  if (!entries) co_return entries.error();
-  for (;;) {
-    auto entry = co_await entries->next();
-    if (!entry) co_return entry.error();
-    if (!*entry) co_return out;
-    out.blocks = out.blocks + ((*entry)->blocks - (*entry)->local);
-    out.mapped = out.mapped || (*entry)->mapped;
-  }
-}
-
-asio::awaitable<Outcome> fetch_whole(CommandContext& context, const CoreKey& key, const std::string& name) {
-  auto core = co_await context.node.core(key);
-  if (!core) co_return failed(core.error(), name);
-  if (auto open = co_await wait_for_channel(context, *core); !open)
-    co_return failed(exit_code::no_peer, name + ": the peer does not have it: " + open.error().message());
-  if (auto fetched = co_await download_all(context, *core); !fetched) co_return failed(fetched.error(), name);
-  co_return Outcome{};
-}
-
-// Everything that the peer has of it; done once the whole db core is here and whatever current entries name.
-asio::awaitable<Outcome> fetch_archive(CommandContext& context, Archive& archive) {
-  const std::string name = to_string(archive.key());
-  Outcome entries = co_await fetch_whole(context, archive.key(), name);
-  if (entries.code != exit_code::done) co_return entries;
-  const auto info = co_await archive.info();
-  if (!info) co_return failed(info.error(), name);
-  if (info->version <= Version{1}) co_return Outcome{};  // nothing was ever written
-  const auto blobs = co_await within(context.timers, context.global.timeout, archive.blobs_key());
-  if (!blobs) co_return failed(blobs.error(), name);
-  Outcome contents = co_await fetch_whole(context, *blobs, name);
-  if (contents.code == exit_code::done) co_return contents;
-  // The peer may have dropped older blocks, which nothing names any more.
-  const auto missing = co_await look_for_missing(archive);
-  if (!missing) co_return failed(missing.error(), name);
-  if (missing->blocks.value == 0 && !missing->mapped) co_return Outcome{};
-  co_return failed(exit_code::no_peer, fmt::format("{}: {} blocks are missing: {}", name,
-                                                   missing->blocks.value, contents.reason));
-}
 
 // -- read.
 
@@ -106,15 +52,6 @@ asio::awaitable<Outcome> read_out(CommandContext& context, std::vector<Archive>&
 }
 
 }  // namespace
-
-asio::awaitable<Outcome> run(CommandContext& context, const CloneCommand& command, Io& io) {
-  Outcome added = co_await run(context, command.add, io);
-  if (added.code != exit_code::done) co_return added;
-  auto archive = co_await context.node.archive(command.add.key);
-  if (!archive) co_return failed(archive.error(), to_string(command.add.key));
-  co_return co_await with_progress(context, io,
-                                   with_peer(context, command.peer, fetch_archive(context, *archive)));
-}
 
 asio::awaitable<Outcome> run(CommandContext& context, const ReadCommand& command, Io& io) {
   auto ref = parse_entry_ref(command.entry);

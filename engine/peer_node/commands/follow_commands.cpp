@@ -5,10 +5,7 @@
 #include <unistd.h>
 
 #include "engine/peer_node/commands/output.hpp"
-#include "engine/peer_node/commands/peer_work.hpp"
-#include "engine/peer_node/commands/progress.hpp"
 #include "engine/peer_node/options.hpp"
-#include "engine/peer_node/tasks.hpp"
 #include "sheaf/protocol/key_text.hpp"
 
 namespace sheaf::peer_node {
@@ -84,54 +81,6 @@ asio::awaitable<Result<std::string>> ask(Io& io, std::string question) {
   co_return std::string(as_text(Bytes(answer).first(*got)));
 }
 
-asio::awaitable<Outcome> download_one(CommandContext& context, Core core, bool wait) {
-  const std::string name = to_string(core.key());
-  if (wait) {
-    if (auto open = co_await wait_for_channel(context, core); !open)
-      co_return failed(exit_code::no_peer, name + ": no peer has it: " + open.error().message());
-  }
-  if (auto downloaded = co_await download_all(context, core); !downloaded) {
-    if (downloaded.error() != make_error_code(NetErrc::timed_out)) co_return failed(downloaded.error(), name);
-    const auto info = co_await core.info();
-    const std::uint64_t missing = info ? info->length.value - info->local.value : 0;
-    co_return failed(exit_code::no_peer, name + ": " + std::to_string(missing) + " blocks that no peer gave");
-  }
-  co_return Outcome{};
-}
-
-asio::awaitable<void> download_into(CommandContext& context, Core core, bool wait, Outcome& worst) {
-  Outcome one = co_await download_one(context, std::move(core), wait);
-  if (worst.code == exit_code::done) worst = std::move(one);
-}
-
-asio::awaitable<Outcome> download_each(CommandContext& context, std::vector<Core> cores, bool wait) {
-  Outcome worst;
-  Tasks tasks(co_await asio::this_coro::executor);
-  for (auto& core : cores) tasks.start(download_into(context, std::move(core), wait, worst));
-  co_await tasks.join_or_cancel();
-  co_return worst;
-}
-
-asio::awaitable<Result<std::vector<Core>>> wanted_cores(CommandContext& context,
-                                                        const DownloadCommand& command) {
-  std::vector<Core> cores;
-  if (command.core) {
-    auto core = co_await find_core(context.node, *command.core);
-    if (!core) co_return core.error();
-    cores.push_back(std::move(*core));
-    co_return cores;
-  }
-  const auto all = co_await context.node.cores();
-  if (!all) co_return all.error();
-  for (const auto& info : *all) {
-    if (info.writable) continue;  // written here, so all of it is here
-    auto core = co_await context.node.core(info.key);
-    if (!core) co_return core.error();
-    cores.push_back(std::move(*core));
-  }
-  co_return cores;
-}
-
 }  // namespace
 
 asio::awaitable<Outcome> run(CommandContext& context, const AddCommand& command, Io& io) {
@@ -177,16 +126,6 @@ asio::awaitable<Outcome> run(CommandContext& context, const ForgetCommand& comma
   if (auto synced = co_await context.node.sync(); !synced)
     co_return failed(synced.error(), context.global.folder);
   co_return Outcome{};
-}
-
-asio::awaitable<Outcome> run(CommandContext& context, const DownloadCommand& command, Io& io) {
-  auto cores = co_await wanted_cores(context, command);
-  if (!cores)
-    co_return command.core ? no_such_core(cores.error(), *command.core)
-                           : failed(cores.error(), context.global.folder);
-  const bool wait = command.peer.has_value();
-  co_return co_await with_progress(
-      context, io, with_peer(context, command.peer, download_each(context, std::move(*cores), wait)));
 }
 
 }  // namespace sheaf::peer_node

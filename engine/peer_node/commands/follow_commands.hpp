@@ -1,4 +1,4 @@
-// sheaf add, forget, download.
+// sheaf add, forget.
 #pragma once
 
 #include "engine/peer_node/commands/context.hpp"
@@ -7,6 +7,5 @@ namespace sheaf::peer_node {
 
 boost::asio::awaitable<Outcome> run(CommandContext& context, const AddCommand& command, Io& io);
 boost::asio::awaitable<Outcome> run(CommandContext& context, const ForgetCommand& command, Io& io);
-boost::asio::awaitable<Outcome> run(CommandContext& context, const DownloadCommand& command, Io& io);
 
 }  // namespace sheaf::peer_node

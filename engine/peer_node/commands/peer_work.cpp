@@ -96,7 +96,11 @@ asio::awaitable<Result<void>> wait_for_channel(CommandContext& context, Core& co
 asio::awaitable<Result<void>> download_all(CommandContext& context, Core& core) {
   const auto length = co_await within(context.timers, context.global.timeout, core.update());
   if (!length) co_return length.error();
-  auto both = co_await until_one_ends(core.download({{0}, end_of(*length)}), watch_progress(context, core));
+  co_return co_await download(context, core, {{0}, end_of(*length)});
+}
+
+asio::awaitable<Result<void>> download(CommandContext& context, Core& core, BlockRange blocks) {
+  auto both = co_await until_one_ends(core.download(blocks), watch_progress(context, core));
   if (!both.a_first && both.a.has_error() && both.b.has_error()) co_return both.b.error();
   co_return both.a;
 }

@@ -19,6 +19,9 @@ boost::asio::awaitable<Result<void>> wait_for_channel(CommandContext& context, C
 // --timeout nothing arrived.
 boost::asio::awaitable<Result<void>> download_all(CommandContext& context, Core& core);
 
+// Fetches these blocks of it; ends in the same way.
+boost::asio::awaitable<Result<void>> download(CommandContext& context, Core& core, BlockRange blocks);
+
 // Dials, and replicates as Node::connect does; NetErrc::timed_out when there is no session after --timeout.
 boost::asio::awaitable<Result<SessionSummary>> connect_in_time(CommandContext& context, const Address& peer,
                                                                Until until);

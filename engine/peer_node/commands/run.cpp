@@ -4,6 +4,7 @@
 
 #include "engine/peer_node/commands/archive_commands.hpp"
 #include "engine/peer_node/commands/core_commands.hpp"
+#include "engine/peer_node/commands/download_commands.hpp"
 #include "engine/peer_node/commands/export_command.hpp"
 #include "engine/peer_node/commands/follow_commands.hpp"
 #include "engine/peer_node/commands/info_command.hpp"
