@@ -19,6 +19,7 @@ struct Traits {
   CommandTraits operator()(const ReadCommand&) const { return {}; }
   CommandTraits operator()(const GetCommand&) const { return {}; }
   CommandTraits operator()(const ExportCommand&) const { return {}; }
+  CommandTraits operator()(const ImportCommand& import) const { return {.makes_store = !import.dry_run}; }
   CommandTraits operator()(const ForgetCommand&) const { return {}; }
   CommandTraits operator()(const DownloadCommand&) const { return {.replicates = true, .resumable = true}; }
   CommandTraits operator()(const ServeCommand& serve) const {

@@ -113,6 +113,17 @@ struct TruncateCommand {
   Length version;
   bool operator==(const TruncateCommand&) const = default;
 };
+// Files of the disk into the archive that this folder writes.
+struct ImportCommand {
+  std::vector<std::string> paths;  // as their user wrote them
+  std::string to = "/";
+  std::vector<std::string> exclude;  // patterns
+  bool prune = false;
+  bool dry_run = false;
+  bool checksum = false;
+  bool no_times = false;
+  bool operator==(const ImportCommand&) const = default;
+};
 struct ForgetCommand {
   CoreRef core;
   bool yes = false;  // an own core too, without asking
@@ -258,11 +269,12 @@ struct BenchCommand {
   bool operator==(const BenchCommand&) const = default;
 };
 
-using Action = std::variant<InitCommand, KeyExportCommand, WriteCommand, AppendCommand, RemoveCommand,
-                            TruncateCommand, InfoCommand, AddCommand, CloneCommand, ListCommand, ReadCommand,
-                            GetCommand, ExportCommand, ForgetCommand, DownloadCommand, ServeCommand,
-                            ConnectCommand, SyncCommand, CoreCreateCommand, CoreAppendCommand, CoreGetCommand,
-                            CoreInfoCommand, CoreSeekCommand, CoreTruncateCommand, BenchCommand>;
+using Action =
+    std::variant<InitCommand, KeyExportCommand, WriteCommand, AppendCommand, RemoveCommand, TruncateCommand,
+                 InfoCommand, AddCommand, CloneCommand, ListCommand, ReadCommand, GetCommand, ExportCommand,
+                 ImportCommand, ForgetCommand, DownloadCommand, ServeCommand, ConnectCommand, SyncCommand,
+                 CoreCreateCommand, CoreAppendCommand, CoreGetCommand, CoreInfoCommand, CoreSeekCommand,
+                 CoreTruncateCommand, BenchCommand>;
 
 struct Command {
   GlobalOptions global;

@@ -53,11 +53,36 @@ void add_export(CLI::App& app, Built& built) {
   });
 }
 
+void add_import(CLI::App& app, Built& built) {
+  auto import = std::make_shared<ImportCommand>();
+  CLI::App* sub = command(app, "import", "Put files and links of folders into the archive of this folder",
+                          "sheaf -d notes import ./site --to /www --exclude '*.o'");
+  sub->add_option("PATH", import->paths, "A folder, whose contents are put; or one file")
+      ->required()
+      ->expected(1, -1);
+  sub->add_option("--to", import->to, "Below this name instead of at the root")->type_name("PREFIX");
+  sub->add_option("--exclude", import->exclude,
+                  "Leave out what matches: a name at any depth, or with a slash the path from PATH on;\n"
+                  "may be given again")
+      ->type_name("GLOB")
+      ->allow_extra_args(false);
+  sub->add_flag("--prune", import->prune, "Delete entries there that no file is");
+  sub->add_flag("-n,--dry-run", import->dry_run, "Say what would be done, and do nothing");
+  sub->add_flag("--checksum", import->checksum, "Compare contents even where size and time are equal");
+  sub->add_flag("--no-times", import->no_times, "Keep no times of files");
+  built.emplace_back(sub, [import](const Surroundings&) -> Action {
+    for (const std::string& path : import->paths)
+      if (path.empty()) throw WrongUsage("PATH is not empty");
+    return *import;
+  });
+}
+
 }  // namespace
 
 Built folder_grammar(CLI::App& app) {
   Built built;
   add_export(app, built);
+  add_import(app, built);
   return built;
 }
 

@@ -1,6 +1,6 @@
 // sheaf export: archives that strangers wrote, into folders.
 #include "tests/peer_node/command_world.hpp"
-#include "tests/peer_node/folder_tree.hpp"
+#include "tests/support/folder_tree.hpp"
 #include "tests/support/db_blocks.hpp"
 
 namespace sheaf::test {

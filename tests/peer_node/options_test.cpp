@@ -43,6 +43,7 @@ TEST_CASE("every command has its own help with an example") {
                             {"read"},
                             {"get"},
                             {"export"},
+                            {"import"},
                             {"forget"},
                             {"download"},
                             {"serve"},
@@ -259,6 +260,19 @@ TEST_CASE("export takes a folder, and options that are off") {
                              {"export", "a", "b"},
                              {"export", "a", "--checkout", "7"},
                              {"export", "a", "--max-bytes", "many"}})
+    CHECK(said(words).code == exit_code::wrong_usage);
+}
+
+TEST_CASE("import takes paths, and patterns") {
+  ImportCommand import;
+  import.paths = {"a", "b"};
+  CHECK(action<ImportCommand>({"import", "a", "b"}) == import);
+  import.exclude = {"*.o", "build/"};
+  import.to = "www";
+  import.prune = import.dry_run = import.checksum = import.no_times = true;
+  CHECK(action<ImportCommand>({"import", "a", "b", "--exclude", "*.o", "--exclude", "build/", "--to", "www",
+                               "--prune", "-n", "--checksum", "--no-times"}) == import);
+  for (const Words& words : {Words{"import"}, {"import", ""}})
     CHECK(said(words).code == exit_code::wrong_usage);
 }
 

@@ -145,7 +145,7 @@ class Export {
       return {exit_code::failed, shown + ": " + destination.error().message()};
     std::string root = path.native();
     if (destination) {
-      if (lies_in_store(**destination))
+      if (files::lies_in(**destination, store_))
         return {exit_code::failed, shown + ": it lies in the folder of the store"};
       const auto real = (*destination)->path();
       if (!real) return {exit_code::failed, shown + ": " + real.error().message()};
@@ -163,18 +163,6 @@ class Export {
       prepare(goals_[i]);
     }
     return {};
-  }
-
-  bool lies_in_store(const DiskDirectory& folder) const {
-    if (folder.identity() == store_) return true;
-    auto parent = folder.parent();
-    for (FileIdentity before = folder.identity(); parent; parent = (*parent)->parent()) {
-      const FileIdentity here = (*parent)->identity();
-      if (here == store_) return true;
-      if (here == before) return false;
-      before = here;
-    }
-    return false;  // what lies above cannot be looked at
   }
 
   // DEST/<link>, which others may have made a link of.

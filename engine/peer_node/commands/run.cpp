@@ -7,6 +7,7 @@
 #include "engine/peer_node/commands/download_commands.hpp"
 #include "engine/peer_node/commands/export_command.hpp"
 #include "engine/peer_node/commands/follow_commands.hpp"
+#include "engine/peer_node/commands/import_command.hpp"
 #include "engine/peer_node/commands/info_command.hpp"
 #include "engine/peer_node/commands/key_commands.hpp"
 #include "engine/peer_node/commands/list_command.hpp"

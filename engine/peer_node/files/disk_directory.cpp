@@ -320,4 +320,16 @@ Result<Directory::Space> DiskDirectory::space() {
   return Space{about.f_bavail * about.f_frsize, about.f_blocks * about.f_frsize};
 }
 
+bool lies_in(const DiskDirectory& folder, const FileIdentity& other) {
+  if (folder.identity() == other) return true;
+  FileIdentity before = folder.identity();
+  for (auto parent = folder.parent(); parent; parent = (*parent)->parent()) {
+    const FileIdentity here = (*parent)->identity();
+    if (here == other) return true;
+    if (here == before) return false;  // the top
+    before = here;
+  }
+  return false;  // what lies above cannot be looked at
+}
+
 }  // namespace sheaf::peer_node::files

@@ -49,4 +49,7 @@ class DiskDirectory final : public Directory {
   Opening opening_;
 };
 
+// Whether it is that folder or lies below it.
+bool lies_in(const DiskDirectory& folder, const FileIdentity& other);
+
 }  // namespace sheaf::peer_node::files

@@ -1,0 +1,171 @@
+// Every command, with and without a process that holds the folder: what it prints and how it ends is the same.
+// The rows name a case of each exit code. No Node peer takes part, but one that says nothing.
+import test from 'node:test'
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import net from 'node:net'
+import path from 'node:path'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { Sheaf, freshFolder, within } from './harness.mjs'
+
+const limit = { timeout: 900_000 }
+const unknown = '77'.repeat(32)
+
+// A folder with an archive of its own, two that it follows (one whole, one of which nothing is here) and a core;
+// and next to it what the commands read and write.
+async function world (t) {
+  const root = freshFolder(t)
+  const other = new Sheaf(t, path.join(root, 'other'))
+  const theirs = (await other.json(['init'])).key
+  await other.run(['write', 'shared'], { input: Buffer.from('theirs') })
+  await other.run(['write', 'only/theirs'], { input: Buffer.from('t') })
+  await other.run(['append', '{"name":"leads out","linkname":"../../../x"}'])
+  const server = await other.serve()
+  const sheaf = new Sheaf(t, path.join(root, 'dir'))
+  const ours = (await sheaf.json(['init'])).key
+  await sheaf.run(['write', 'hello'], { input: Buffer.from('hello\n') })
+  await sheaf.run(['write', 'shared'], { input: Buffer.from('ours') })
+  await sheaf.run(['clone', theirs, server.address])
+  await sheaf.run(['add', unknown])
+  const core = await sheaf.createCore('log')
+  await sheaf.run(['core', 'append', 'log', '--lines'], { input: Buffer.from('one\ntwo\nthree\n') })
+  await server.stop()
+  fs.mkdirSync(path.join(root, 'in/sub'), { recursive: true })
+  fs.writeFileSync(path.join(root, 'in/sub/a'), 'a')
+  fs.utimesSync(path.join(root, 'in/sub/a'), 1000, 1000)
+  fs.mkdirSync(path.join(root, 'odd'))
+  fs.writeFileSync(path.join(root, 'odd/back\\slash'), 'x')
+  fs.writeFileSync(path.join(root, 'key'), '5c'.repeat(32))
+  return { root, ours, theirs, core }
+}
+
+// Each: the exit code, what it is a case of, the arguments, and what is fed in.
+function rows ({ ours, theirs, core }, silent) {
+  const fresh = '66'.repeat(32)
+  const nobody = 'tcp://127.0.0.1:1'
+  return [
+    [0, 'the own archive', ['init']],
+    [0, 'the folder', ['info']],
+    [0, 'a file from stdin', ['write', 'new'], 'contents'],
+    [2, 'a name that leaves the root', ['write', '../x'], 'contents'],
+    [0, 'an entry as it is given', ['append', '{"name":"l","linkname":"hello"}']],
+    [2, 'an entry that is no JSON', ['append', 'nothing']],
+    [0, 'all entries', ['list']],
+    [0, 'below a name', ['ls', 'only']],
+    [0, 'an older version', ['list', '--link', theirs, '--checkout', '2']],
+    [3, 'no such archive', ['list', '--link', '123456']],
+    [3, 'no such version', ['list', '--link', theirs, '--checkout', '99']],
+    [2, 'a version of no archive', ['list', '--checkout', '2']],
+    [0, 'contents', ['read', 'hello']],
+    [0, 'a part of them', ['cat', 'hello', '--offset', '1', '--length', '2']],
+    [1, 'a name of several archives', ['read', 'shared']],
+    [0, 'the same of one', ['read', `shared@${theirs.slice(0, 8)}`]],
+    [3, 'no such entry', ['read', `nothing@${ours}`]],
+    [6, 'an entry of which nobody knows', ['read', `x@${unknown}`]],
+    [0, 'an entry', ['get', 'hello']],
+    [1, 'an entry of several archives', ['get', 'shared']],
+    [0, 'a deletion', ['rm', 'hello']],
+    [5, "another writer's entry", ['rm', 'only/theirs']],
+    [3, 'nothing to delete', ['rm', `nothing@${ours}`]],
+    [0, 'back to a version', ['truncate', '2']],
+    [3, 'to a version that is not there', ['truncate', '99']],
+    [0, 'an archive to follow', ['add', fresh]],
+    [0, 'an encrypted one', ['add', fresh, '--encryption-key-file', 'key']],
+    [0, 'a core to follow', ['add', fresh, '--core']],
+    [2, 'no key', ['add', 'nothing']],
+    [0, 'a followed archive', ['forget', theirs]],
+    [2, 'an own one without --yes', ['forget', core]],
+    [3, 'what is not followed', ['forget', fresh]],
+    [6, 'a clone from nobody', ['clone', fresh, nobody]],
+    [6, 'a download from nobody', ['download', '--all', '--peer', nobody]],
+    [3, 'a download of nothing', ['download', fresh]],
+    [0, 'a folder', ['import', 'in']],
+    [0, 'a folder, for show', ['import', '-n', '--to', 'b', 'in']],
+    [1, 'a name that no entry can have', ['import', 'odd']],
+    [3, 'no folder', ['import', 'nowhere']],
+    [0, 'into a folder', ['export', 'out', '--link', ours]],
+    [1, 'several archives have a name', ['export', 'out']],
+    [4, 'a link that leads out', ['export', 'out', '--link', theirs]],
+    [6, 'an archive of which nothing is here', ['export', 'out', '--link', unknown]],
+    [0, 'a core', ['core', 'create', 'more']],
+    [0, 'blocks', ['core', 'append', 'log', '--lines'], 'four\nfive\n'],
+    [5, 'a core of others', ['core', 'append', theirs], 'x'],
+    [0, 'a block', ['core', 'get', 'log', '1']],
+    [3, 'a block past the end', ['core', 'get', 'log', '3']],
+    [3, 'no such core', ['core', 'info', 'nothing']],
+    [0, 'about a core', ['core', 'info', 'log']],
+    [0, 'a shorter core', ['core', 'truncate', 'log', '1']],
+    [6, 'a connection to nobody', ['connect', nobody]],
+    [6, 'a peer that says nothing', ['--timeout', '1', 'connect', silent]],
+    [2, 'no such command', ['nothing']],
+    [2, 'a wrong option', ['list', '--wrong']],
+    [0, 'help', ['export', '--help']],
+    [141, 'nobody reads', ['list'], '', { closed: true }],
+    [130, 'ended by a signal', ['--timeout', '0', 'download', '--all', '--peer', silent], '', { signal: 'SIGINT' }],
+    [143, 'ended by another', ['--timeout', '0', 'download', '--all', '--peer', silent], '', { signal: 'SIGTERM' }]
+  ]
+}
+
+// One that takes connections and never says a word.
+async function silentPeer (t) {
+  const sockets = new Set()
+  const server = net.createServer((socket) => {
+    sockets.add(socket.on('error', () => {}))
+    server.emit('taken')
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return server
+}
+
+async function call (t, folder, args, input, { signal, closed } = {}, silent) {
+  const child = spawn(process.env.SHEAF, ['--json', '--dir', path.join(folder, 'dir'), ...args], {
+    stdio: ['pipe', 'pipe', 'pipe'], cwd: folder
+  })
+  t.after(() => child.kill('SIGKILL'))
+  let out = ''
+  let err = ''
+  if (closed) child.stdout.destroy()
+  else child.stdout.on('data', (data) => { out += data })
+  child.stderr.on('data', (data) => { err += data })
+  child.stdin.on('error', () => {})
+  child.stdin.end(input || '')
+  const ended = once(child, 'close')
+  if (signal) {
+    await within(once(silent, 'taken'), `${args.join(' ')} to connect`)
+    child.kill(signal)
+  }
+  const [code] = await within(ended, args.join(' '))
+  return { code, out, err }
+}
+
+// What differs from run to run by its nature.
+function settled (text, folder) {
+  return text.replaceAll(folder, 'ROOT').replace(/"mtime":\d+/g, '"mtime":0')
+}
+
+test('a command does the same with and without a process that holds the folder', limit, async (t) => {
+  const base = await world(t)
+  const silent = await silentPeer(t)
+  const seen = new Set()
+  for (const [code, what, args, input, ways] of rows(base, `tcp://127.0.0.1:${silent.address().port}`)) {
+    const results = []
+    for (const held of [false, true]) {
+      const folder = path.join(freshFolder(t), 'w')
+      fs.cpSync(base.root, folder, { recursive: true })
+      const holder = held && await new Sheaf(t, path.join(folder, 'dir')).serve('--sparse')
+      const ran = await call(t, folder, args, input, ways, silent)
+      if (held) await holder.stop()
+      assert.equal(ran.code, code, `${what}: sheaf ${args.join(' ')}: ${ran.err}`)
+      results.push({ code: ran.code, out: settled(ran.out, folder) })
+    }
+    assert.deepEqual(results[1], results[0], `${what}: sheaf ${args.join(' ')}`)
+    seen.add(code)
+  }
+  assert.deepEqual([...seen].sort((a, b) => a - b), [0, 1, 2, 3, 4, 5, 6, 130, 141, 143])
+})
