@@ -145,7 +145,7 @@ std::unique_ptr<Backend> copy_of(Backend& store) {
 
 TEST_CASE("a core whose writer signed two histories is exit 4, where it is met and where it is written") {
   World world;
-  Place twin;
+  test::Place twin;
   const auto story = [&]() -> asio::awaitable<void> {
     const std::string key = co_await world.log_at_a(3);
     twin.store = copy_of(*world.a.store);
@@ -172,7 +172,7 @@ TEST_CASE("a core whose writer signed two histories is exit 4, where it is met a
     // The first writer learns of it from us.
     ran = co_await world.call(world.b, "connect " + one);
     CHECK(ran.code == 4);
-    for (Place* place : {&world.a, &twin}) {
+    for (test::Place* place : {&world.a, &twin}) {
       ran = co_await world.call(*place, "core append log", "more");
       CHECK(ran.code == 4);
       CHECK(ran.err.find("two histories") != std::string::npos);

@@ -1,7 +1,7 @@
 // sheaf export: archives that strangers wrote, into folders.
 #include "tests/peer_node/command_world.hpp"
-#include "tests/support/folder_tree.hpp"
 #include "tests/support/db_blocks.hpp"
+#include "tests/support/folder_tree.hpp"
 
 namespace sheaf::test {
 namespace {

@@ -138,7 +138,8 @@ TEST_CASE("metadata stay when a file is imported again, and hold its time where 
       const Ran ran = co_await disk.run(world, std::string("get --json ") + name);
       co_return ran.json().at("metadata");
     };
-    CHECK(co_await metadata("a") == Json{{"tag", 1}, {"mtime", 5000}});
+    const Json of_a = co_await metadata("a");
+    CHECK(of_a == Json{{"tag", 1}, {"mtime", 5000}});
     CHECK(co_await metadata("b") == "words");
     CHECK((co_await disk.import(world)).out == "");
   };

@@ -131,7 +131,10 @@ asio::awaitable<void> fetch_into(CommandContext& context, CoreKey key, bool is_a
   Outcome one;
   if (is_archive) {
     auto archive = co_await context.node.archive(key);
-    one = archive ? co_await fetch_archive(context, *archive, wait) : failed(archive.error(), to_string(key));
+    if (archive)
+      one = co_await fetch_archive(context, *archive, wait);
+    else
+      one = failed(archive.error(), to_string(key));
   } else {
     one = co_await fetch_core_of(context, key, wait);
   }

@@ -76,7 +76,12 @@ class Import {
     if (Outcome opened = co_await offload(pool(), open); opened.code != exit_code::done) co_return opened;
     if (Outcome chosen = co_await choose_archive(); chosen.code != exit_code::done) co_return chosen;
     for (Source& source : sources_) {
-      Outcome one = source.walk ? co_await import_folder(source) : co_await import_name(source);
+      // Not by ?: with two awaits, whose temporaries g++ 12 destroys both.
+      Outcome one;
+      if (source.walk)
+        one = co_await import_folder(source);
+      else
+        one = co_await import_name(source);
       if (one.code != exit_code::done) co_return one;
     }
     if (command_.prune) {
