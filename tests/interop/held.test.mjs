@@ -88,7 +88,7 @@ function rows ({ ours, theirs, core }, silent) {
     [1, 'several archives have a name', ['export', 'out']],
     [4, 'a link that leads out', ['export', 'out', '--link', theirs]],
     [6, 'an archive of which nothing is here', ['export', 'out', '--link', unknown]],
-    [0, 'a core', ['core', 'create', 'more']],
+    [0, 'a core that is there', ['core', 'create', 'log']],
     [0, 'blocks', ['core', 'append', 'log', '--lines'], 'four\nfive\n'],
     [5, 'a core of others', ['core', 'append', theirs], 'x'],
     [0, 'a block', ['core', 'get', 'log', '1']],
