@@ -105,7 +105,7 @@ class Replicator {
     std::size_t delivered = 0;  // answers since the window grew last
     std::size_t missing_nodes = 0;
     bool serving = false;  // a batch of its requests is being answered
-    Length compared{};  // of an own core: up to here its tree is known to be ours, or was asked for
+    Length compared{};     // of an own core: up to here its tree is known to be ours, or was asked for
     bool opened = false;
     Instant answered{};           // when its last answer came
     bool conflict_asked = false;  // its tree is being compared with ours

@@ -111,8 +111,8 @@ class Window {
   Microseconds most_ = std::chrono::milliseconds(80);
 };
 
-// Kills readers of one source while they fetch, some of them more than once, and lets each folder complete. Goes
-// on past that many kills until one was halfway, which on a loaded machine may take a few.
+// Kills readers of one source while they fetch, some of them more than once, and lets each folder complete.
+// Goes on past that many kills until one was halfway, which on a loaded machine may take a few.
 void kill_readers(std::size_t kills, const std::string& what, const std::string& key,
                   const std::string& address, const Written& source, Draws& draws) {
   CrashFolder scratch;
