@@ -67,7 +67,7 @@ test('one file is downloaded, by its name and whole, and nothing else', limit, a
   assert.equal(await here(), 1)
   await sheaf.run(['download', JSON.stringify({ name: '/mapped', link: key }), '--peer', address])
   const withMapped = await here()
-  assert.ok(withMapped > 5, `the map and its blocks: ${withMapped}`)
+  assert.ok(withMapped >= 3, `the map and what it names: ${withMapped}`)
   assert.equal((await sheaf.run(['read', 'mapped'])).stdout.length, 300_000)
   await sheaf.run(['download', 'link', '--peer', address])
   assert.equal(await here(), withMapped, 'a link has no contents')
