@@ -232,7 +232,9 @@ class Import {
   }
 
   asio::awaitable<Outcome> say(std::string_view operation, const std::string& name) {
-    const auto said = co_await report_.did(operation, name, archive_ ? archive_->key() : CoreKey());
+    CoreKey link;  // not by ?: within the awaited call, of which g++ 12 goes both ways
+    if (archive_) link = archive_->key();
+    const auto said = co_await report_.did(operation, name, link);
     if (!said) co_return failed(said.error(), "stdout");
     co_return Outcome{};
   }
