@@ -35,7 +35,9 @@ void fill(const fs::path& folder, Draws& draws) {
 // Every name that is there is whole. How many there are.
 std::size_t assert_whole(const Tree& found, const Tree& source) {
   std::size_t count = 0;
-  for (const auto& [name, contents] : found) {
+  for (const auto& one : found) {
+    const std::string& name = one.first;
+    const auto& contents = one.second;
     if (name.find("/.sheaf-part-") != std::string::npos) continue;
     const auto wanted = source.find(name);
     REQUIRE_MESSAGE(wanted != source.end(), name);
