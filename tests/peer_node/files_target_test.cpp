@@ -229,11 +229,11 @@ TEST_CASE("an entry without contents has no place in a folder") {
 
 TEST_CASE("the folder of the store is never written into, by whatever name") {
   World world;
-  fs::create_directories(world.dest / ".sheaf/root");
+  fs::create_directories(world.dest / ".sheaf/inner");
   write(world.dest / ".sheaf/keys", "secret");
   world.rules.store = DiskDirectory::at(world.dest / ".sheaf", false).value()->identity();
   CHECK(world.put(file_entry("/.sheaf/keys", "evil")) == text(SkipReason::own_folder));
-  CHECK(world.put(file_entry("/.sheaf/root/x", "evil")) == text(SkipReason::own_folder));
+  CHECK(world.put(file_entry("/.sheaf/inner/x", "evil")) == text(SkipReason::own_folder));
   CHECK(world.put(file_entry("/.sheaf", "evil")) == text(SkipReason::folder_in_the_way));
   CHECK(read(world.dest / ".sheaf/keys") == "secret");
 }

@@ -27,7 +27,7 @@ struct Machine {
 
   Machine() {
     RouterOptions options;
-    options.root.owned = store("/root");
+    options.root.owned = store("/main");
     options.stores.push_back({.label = "1", .owned = store("/1")});
     options.stores.push_back({.label = "2", .owned = store("/2")});
     options.mapper = std::make_unique<RootOrDigits>();
@@ -127,7 +127,7 @@ struct Loss {
   Unsynced second;
 
   Unsynced of(const std::string& file) const {
-    return file.starts_with("/root/") ? root : file.starts_with("/1/") ? first : second;
+    return file.starts_with("/main/") ? root : file.starts_with("/1/") ? first : second;
   }
   bool nothing() const {
     return root == Unsynced::kept && first == Unsynced::kept && second == Unsynced::kept;
