@@ -21,16 +21,37 @@ namespace asio = boost::asio;
 using namespace sheaf;
 using namespace sheaf::peer_node;
 
-// The first signal ends the work cleanly, the second one ends the process.
-void listen_for_signals(asio::signal_set& signals, Interrupts& interrupts) {
-  signals.async_wait([&](const boost::system::error_code& error, int number) {
-    if (error) return;
-    if (interrupts.number != 0) ::_exit(exit_code::signal_base + number);
-    interrupts.number = number;
-    interrupts.arrived.notify();
-    listen_for_signals(signals, interrupts);
-  });
-}
+// The first signal ends the work cleanly, the second one ends the process. Listening keeps the loop running, so
+// it ends with the work.
+class SignalListener {
+ public:
+  SignalListener(asio::io_context& loop, Interrupts& interrupts)
+      : signals_(loop, SIGINT, SIGTERM), interrupts_(interrupts) {
+    listen();
+  }
+
+  // A signal may have arrived whose handler has not run yet: there is nothing to cancel then, and the handler
+  // must not listen again.
+  void end() {
+    ended_ = true;
+    signals_.cancel();
+  }
+
+ private:
+  void listen() {
+    signals_.async_wait([this](const boost::system::error_code& error, int number) {
+      if (error || ended_) return;
+      if (interrupts_.number != 0) ::_exit(exit_code::signal_base + number);
+      interrupts_.number = number;
+      interrupts_.arrived.notify();
+      listen();
+    });
+  }
+
+  asio::signal_set signals_;
+  Interrupts& interrupts_;
+  bool ended_ = false;
+};
 
 asio::awaitable<int> run(const Environment& environment, const std::vector<std::string>& arguments,
                          const Command& command, Io& io, Interrupts& interrupts) {
@@ -42,15 +63,14 @@ asio::awaitable<int> run(const Environment& environment, const std::vector<std::
 
 int run_to_exit_code(const std::vector<std::string>& arguments, const Command& command, Surroundings around) {
   asio::io_context loop(1);
-  asio::signal_set signals(loop, SIGINT, SIGTERM);
   Interrupts interrupts;
-  listen_for_signals(signals, interrupts);
+  SignalListener signals(loop, interrupts);
   SystemEnvironment environment(loop.get_executor());
   Io io(standard_descriptors_of_process(), std::move(around));
   int code = exit_code::failed;
   asio::co_spawn(loop, run(environment.get(), arguments, command, io, interrupts),
                  [&](std::exception_ptr thrown, int ended_with) {
-                   signals.cancel();
+                   signals.end();
                    if (thrown) std::rethrow_exception(thrown);
                    code = ended_with;
                  });
