@@ -2,14 +2,18 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 
 #include "sheaf/protocol/bytes.hpp"
 
 namespace sheaf::fuzz {
 
-inline void expect(bool holds) {
-  if (!holds) std::abort();
+// Says where it was: the compiler makes one call to abort() of all.
+inline void expect(bool holds, int line = __builtin_LINE()) {
+  if (holds) return;
+  std::fprintf(stderr, "line %d does not hold\n", line);
+  std::abort();
 }
 
 class Choices {

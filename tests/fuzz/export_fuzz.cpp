@@ -232,12 +232,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     ExportRules rules;
     rules.root = "/dest";
     rules.store = FileIdentity{1, world.store->number};
-    rules.is_link_in_archive = [&](const EntryPath& path) {
-      const auto entry = entries.find(path.text());
-      return entry != entries.end() && entry->second.facts.kind == Facts::Kind::link;
-    };
     TargetFolder target(std::make_shared<MemoryDirectory>(world.files, world.dest), rules);
-    for (const auto& [name, put] : entries) export_one(target, world, put);
+    const auto is_last = [](const Put& put) {
+      return put.facts.kind == Facts::Kind::link && goes_down_and_up(put.facts.link_text);
+    };
+    for (const bool last : {false, true})
+      for (const auto& [name, put] : entries)
+        if (is_last(put) == last) export_one(target, world, put);
     expect(world.untouchable() == before);
     look_through(world, world.dest, users);
   };

@@ -19,6 +19,8 @@ export function manyFiles () {
   files.push({ name: '/bin/run', pattern: '2000/run', executable: true })
   files.push({ name: '/noted', pattern: '10/noted', metadata: { mtime: 1700000000123, tags: ['a', { b: null }] } })
   files.push({ name: '/link', linkname: 'docs/1/page 1.txt' })
+  // Comes before the folder that it passes.
+  files.push({ name: '/around', linkname: 'docs/../link' })
   for (const again of [1, 2]) files.push({ name: '/mapped', pattern: `300000/mapped ${again}`, dedup: true })
   for (let i = 0; i < 20; i++) files.push({ name: `/docs/${i % 7}/page ${i}.txt`, pattern: `${70_000 + i}/again ${i}` })
   for (let i = 100; i < 110; i++) files.push({ name: `/docs/${i % 7}/page ${i}.txt`, gone: true })

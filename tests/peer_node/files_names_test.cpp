@@ -106,8 +106,8 @@ TEST_CASE("UTF-8 is what the standard says it is") {
 }
 
 std::string linked(std::string_view at, std::string_view text, bool unsafe = false) {
-  const auto is_link = [](const EntryPath& path) { return path.text() == "/link"; };
-  const auto written = link_text_for_folder(path(at), text, "/dest", is_link, unsafe);
+  const auto is_folder = [](const EntryPath& path) { return path.text() == "/d/x" || path.text() == "/d/a"; };
+  const auto written = link_text_for_folder(path(at), text, "/dest", is_folder, unsafe);
   if (const auto* reason = std::get_if<SkipReason>(&written)) return std::string(to_string(*reason));
   return std::get<std::string>(written);
 }
@@ -122,10 +122,21 @@ TEST_CASE("a link text stays in the folder") {
   CHECK(linked("/l", "..") == out);
   CHECK(linked("/d/l", "../../x") == out);
   CHECK(linked("/d/l", "a/../../../x") == out);
-  // Behind a link ".." is not the folder that the text names.
+  // Behind a link ".." is not the folder that the text names; what is absent may become a link.
   CHECK(linked("/l", "link/x") == "link/x");
   CHECK(linked("/d/l", "../link/..") == out);
   CHECK(linked("/d/l", "../link/x/../y") == out);
+  CHECK(linked("/d/l", "x/y/..") == out);
+  // The way to the link itself is there when the link is put.
+  CHECK(linked("/new/deep/l", "../../a") == "../../a");
+  CHECK(linked("/new/deep/l", "../other/../a") == out);
+}
+
+TEST_CASE("links that are put last are those with a step up behind a name") {
+  for (const char* text : {"", ".", "..", "../..", "a", "../a/b", "/a", "a/.", "a/...", "/../a", "./../a"})
+    CHECK_FALSE(goes_down_and_up(text));
+  for (const char* text : {"a/..", "../a/..", "/a/b/../c", "a/./..", "a//..", "a/b/.."})
+    CHECK(goes_down_and_up(text));
 }
 
 TEST_CASE("an absolute link text is meant from the archive's root") {

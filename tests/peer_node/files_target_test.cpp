@@ -191,8 +191,24 @@ TEST_CASE("two harmless links do not add up to one that leads out") {
   CHECK(world.put(link_entry("/here", ".")) == "add");
   // By its names "here/.." is the folder itself; followed, it is the one above.
   CHECK(world.put(link_entry("/up", "here/..")) == text(SkipReason::leaves_folder));
-  world.rules.is_link_in_archive = [](const EntryPath& path) { return path.text() == "/later"; };
+  // What is not there may still become a link, perhaps under a name that this file system takes for the same.
   CHECK(world.put(link_entry("/up", "later/..")) == text(SkipReason::leaves_folder));
+  CHECK(world.put(file_entry("/file", "x")) == "add");
+  CHECK(world.put(link_entry("/up", "file/..")) == text(SkipReason::leaves_folder));
+  fs::create_directory(world.dest / "later");
+  CHECK(world.put(link_entry("/up", "later/..")) == "add");
+  CHECK(world.put(link_entry("/later", ".")) == text(SkipReason::folder_in_the_way));
+}
+
+TEST_CASE("a dry run takes what is absent for a folder that it would have made") {
+  World world;
+  world.rules.dry_run = true;
+  TargetFolder target = world.target();
+  const ExportedEntry link{std::get<EntryPath>(path_of_entry("/up")), link_entry("/up", "later/..").facts};
+  const auto looked = target.look(link);
+  REQUIRE(looked.has_value());
+  CHECK(std::get<Verdict>(*looked) == Verdict::add);
+  CHECK(World::tree(world.dest).empty());
 }
 
 TEST_CASE("what cannot stand beside what is there is reported, and the rest goes on") {

@@ -1,6 +1,5 @@
 #include "engine/peer_node/commands/export_command.hpp"
 
-#include <set>
 #include <unordered_set>
 
 #include <fmt/format.h>
@@ -38,7 +37,6 @@ struct Goal {
   std::shared_ptr<Directory> folder;
   std::string root;                         // its path, with no link in it
   std::optional<files::SkipReason> closed;  // why nothing can be written there
-  std::set<std::string> links;
   std::unordered_set<std::string> names;
   std::optional<files::TargetFolder> target;
 };
@@ -104,7 +102,6 @@ class Export {
       MergedEntry& one = **next;
       ++entries_;
       Goal& goal = goal_of(one.archive);
-      if (one.entry.type == EntryType::symlink) goal.links.insert(one.entry.name);
       if (command_.prune) goal.names.insert(one.entry.name);
       if (!command_.by_link && before && before->entry.name == one.entry.name) {
         if (++names_of_several <= most_told)
@@ -191,9 +188,7 @@ class Export {
     rules.free_bytes = context_.config.limits.free_disk_bytes;
     rules.store = store_;
     rules.root = goal.root;
-    rules.is_link_in_archive = [&goal](const files::EntryPath& path) {
-      return goal.links.contains(path.text());
-    };
+    rules.dry_run = command_.dry_run;
     rules.first_number = context_.environment.random->next();
     goal.target.emplace(goal.folder, std::move(rules));
   }
@@ -229,29 +224,43 @@ class Export {
 
   asio::awaitable<Outcome> write() {
     EntryMerge entries(context_, archives_, "/", manner_.from);
+    std::vector<MergedEntry> links_put_last;
     for (;;) {
       auto next = co_await entries.next();
       if (!next) co_return failed(next.error(), to_string(entries.at()));
-      if (!*next) co_return Outcome{};
+      if (!*next) break;
       const Entry& entry = (*next)->entry;
-      Goal& goal = goal_of((*next)->archive);
-      const std::optional<files::SkipReason> closed = goal.closed ? goal.closed : over_most_bytes(entry);
-      if (closed) {
-        co_await report_.left_out(entry.name, to_string(*closed), exit_code_of(*closed));
+      if (entry.type == EntryType::symlink && files::goes_down_and_up(entry.linkname)) {
+        links_put_last.push_back(std::move(**next));
         continue;
       }
-      const auto done = co_await export_entry(context_, archives_[(*next)->archive], entry, *goal.target,
-                                              manner_, progress_);
-      if (!done && done.error() == cancelled_error()) co_return failed(done.error(), printable(entry.name));
-      if (!done) {
-        co_await report_.left_out(entry.name, done.error());
-      } else if (const auto* reason = std::get_if<files::SkipReason>(&*done)) {
-        co_await report_.left_out(entry.name, to_string(*reason), exit_code_of(*reason));
-      } else if (const Verdict verdict = std::get<Verdict>(*done); verdict != Verdict::same) {
-        if (auto said = co_await report_.did(word_for(verdict), entry.name, entry.link); !said)
-          co_return failed(said.error(), "stdout");
-      }
+      if (Outcome written = co_await write(**next); written.code != exit_code::done) co_return written;
     }
+    for (const MergedEntry& link : links_put_last)
+      if (Outcome written = co_await write(link); written.code != exit_code::done) co_return written;
+    co_return Outcome{};
+  }
+
+  asio::awaitable<Outcome> write(const MergedEntry& one) {
+    const Entry& entry = one.entry;
+    Goal& goal = goal_of(one.archive);
+    const std::optional<files::SkipReason> closed = goal.closed ? goal.closed : over_most_bytes(entry);
+    if (closed) {
+      co_await report_.left_out(entry.name, to_string(*closed), exit_code_of(*closed));
+      co_return Outcome{};
+    }
+    const auto done =
+        co_await export_entry(context_, archives_[one.archive], entry, *goal.target, manner_, progress_);
+    if (!done && done.error() == cancelled_error()) co_return failed(done.error(), printable(entry.name));
+    if (!done) {
+      co_await report_.left_out(entry.name, done.error());
+    } else if (const auto* reason = std::get_if<files::SkipReason>(&*done)) {
+      co_await report_.left_out(entry.name, to_string(*reason), exit_code_of(*reason));
+    } else if (const Verdict verdict = std::get<Verdict>(*done); verdict != Verdict::same) {
+      if (auto said = co_await report_.did(word_for(verdict), entry.name, entry.link); !said)
+        co_return failed(said.error(), "stdout");
+    }
+    co_return Outcome{};
   }
 
   // --max-bytes is for all goals together.

@@ -15,15 +15,20 @@
 
 namespace sheaf::peer_node::files {
 
-// Whether the path is a link, in the archive or in the folder.
-using IsLink = std::function<bool(const EntryPath&)>;
+// Whether every part of the path is a folder and no link, at this moment and in the folder itself: names that
+// differ in the archive may be one name there.
+using IsFolder = std::function<bool(const EntryPath&)>;
+
+// Whether a ".." comes behind a name. Such a text means what it says only while the name is a folder: these
+// links are put last, when the folders are there.
+bool goes_down_and_up(std::string_view text);
 
 // The text to write for the link at `at`. `root`: the folder's absolute path, with no link in it. Following
 // what is written stays in the folder, as long as every other link there is one of these: a ".." that would
-// step out is refused, and so is one behind a link, where it would not mean the folder that the text names.
+// step out is refused, and so is one behind anything but a folder, which is never replaced by a link.
 // `unsafe`: texts that lead out are kept.
 std::variant<std::string, SkipReason> link_text_for_folder(const EntryPath& at, std::string_view text,
-                                                           std::string_view root, const IsLink& is_link,
+                                                           std::string_view root, const IsFolder& is_folder,
                                                            bool unsafe);
 
 // The text to keep in an archive for a link found in a folder with that root: whole parts are compared, so

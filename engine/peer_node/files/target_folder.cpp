@@ -224,23 +224,18 @@ Result<std::optional<Facts>> TargetFolder::facts_of(Directory& folder, const Ent
 }
 
 std::variant<std::string, SkipReason> TargetFolder::text_for(const ExportedEntry& entry) const {
-  const auto is_link = [this](const EntryPath& path) { return this->is_link(path); };
-  return link_text_for_folder(entry.path, entry.facts.link_text, rules_.root, is_link, rules_.unsafe_links);
+  const auto is_folder = [this](const EntryPath& path) { return this->is_folder(path); };
+  return link_text_for_folder(entry.path, entry.facts.link_text, rules_.root, is_folder, rules_.unsafe_links);
 }
 
-bool TargetFolder::is_link(const EntryPath& path) const {
-  if (rules_.is_link_in_archive(path)) return true;
+bool TargetFolder::is_folder(const EntryPath& path) const {
   std::shared_ptr<Directory> folder = steps_.front().folder;
-  for (std::size_t i = 0; i < path.parts.size(); ++i) {
-    const auto status = folder->status(path.parts[i]);
-    if (!status || !*status) return false;
-    if ((*status)->kind == FileKind::link) return true;
-    if (i + 1 == path.parts.size()) return false;
-    auto next = folder->open(path.parts[i]);
-    if (!next) return false;
+  for (const auto& part : path.parts) {
+    auto next = folder->open(part);
+    if (!next) return rules_.dry_run && next.error() == errc::no_such_file_or_directory;
     folder = std::move(*next);
   }
-  return false;
+  return true;
 }
 
 std::optional<SkipReason> TargetFolder::count(const ExportedEntry& entry) {

@@ -35,8 +35,8 @@ struct ExportRules {
   std::uint64_t free_bytes = 0;       // L20: the floor, or a hundredth of the file system if that is more
   std::optional<FileIdentity> store;  // the folder of the store: never written, never entered
   std::string root;                   // the folder's path, for absolute links
-  IsLink is_link_in_archive = [](const EntryPath&) { return false; };
-  std::uint64_t first_number = 0;  // of temporary names: drawn at random
+  bool dry_run = false;               // nothing is written: what is absent counts as a folder of the archive
+  std::uint64_t first_number = 0;     // of temporary names: drawn at random
 };
 
 // A value, a reason to pass the entry over, or what the system said.
@@ -86,7 +86,7 @@ class TargetFolder {
   Result<std::optional<Facts>> facts_of(Directory& folder, const EntryPath& path,
                                         const std::optional<FileStatus>& status) const;
   std::variant<std::string, SkipReason> text_for(const ExportedEntry& entry) const;
-  bool is_link(const EntryPath& path) const;
+  bool is_folder(const EntryPath& path) const;
   std::optional<SkipReason> count(const ExportedEntry& entry);
   std::optional<SkipReason> lack_of_room(Directory& folder, std::uint64_t bytes) const;
   void keep(const FileStatus& status);
