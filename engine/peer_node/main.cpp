@@ -21,8 +21,8 @@ namespace asio = boost::asio;
 using namespace sheaf;
 using namespace sheaf::peer_node;
 
-// The first signal ends the work cleanly, the second one ends the process. Listening keeps the loop running, so
-// it ends with the work.
+// The first signal ends the work cleanly, the second one ends the process. Listening keeps the loop running,
+// so it ends with the work.
 class SignalListener {
  public:
   SignalListener(asio::io_context& loop, Interrupts& interrupts)
@@ -61,10 +61,10 @@ asio::awaitable<int> run(const Environment& environment, const std::vector<std::
   co_return co_await run_program(environment, arguments, command, io, interrupts);
 }
 
-// Blocks and their batches, mostly of up to 2 MiB, are allocated and freed without end while a session is busy,
-// and each new page costs a fault: with every buffer in a mapping of its own that was half of a server's time.
-// So what is freed stays here, but not for good: left alone, glibc would keep up to 64 MiB at the top of each
-// of its heaps, and from 4 MiB on the system moves pages better than we copy them.
+// Blocks and their batches, mostly of up to 2 MiB, are allocated and freed without end while a session is
+// busy, and each new page costs a fault: with every buffer in a mapping of its own that was half of a
+// server's time. So what is freed stays here, but not for good: left alone, glibc would keep up to 64 MiB at
+// the top of each of its heaps, and from 4 MiB on the system moves pages better than we copy them.
 void keep_pages_of_busy_sessions() {
   ::mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
   ::mallopt(M_TRIM_THRESHOLD, 16 * 1024 * 1024);
