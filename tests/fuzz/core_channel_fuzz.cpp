@@ -133,21 +133,25 @@ class Talk {
   void hear(std::uint64_t type, Bytes body) {
     if (over_) return;
     const Bytes kept = keep(to_buffer(body));
-    const auto as = static_cast<MessageType>(type);
-    if (as == MessageType::cancel)
-      if (const auto cancel = decode_cancel(kept)) wanted_.erase(cancel->request);
-    if (as == MessageType::request)
-      if (const auto request = decode_request(kept)) wanted_.insert(request->id);
-    if (as == MessageType::no_data)
-      if (const auto no_data = decode_no_data(kept)) in_flight_.erase(no_data->request);
-    if (as == MessageType::data)
-      if (const auto data = decode_data(kept, limits_)) in_flight_.erase(data->request);
+    if (type < message_types) note(static_cast<MessageType>(type), kept);
     const auto ended = channel_.receive(type, kept, Slab(), now_);
     heard_ += kept.size() + 2;
     if (!ended) return;
     expect(*ended == SessionEnd::malformed_message || *ended == SessionEnd::malformed_proof ||
            *ended == SessionEnd::request_flood);
     end();
+  }
+
+  // What the stranger's message changes of what is owed, either way.
+  void note(MessageType type, Bytes body) {
+    if (type == MessageType::cancel)
+      if (const auto cancel = decode_cancel(body)) wanted_.erase(cancel->request);
+    if (type == MessageType::request)
+      if (const auto request = decode_request(body)) wanted_.insert(request->id);
+    if (type == MessageType::no_data)
+      if (const auto no_data = decode_no_data(body)) in_flight_.erase(no_data->request);
+    if (type == MessageType::data)
+      if (const auto data = decode_data(body, limits_)) in_flight_.erase(data->request);
   }
 
   // A frame as it was recorded, behind its length (u16, big endian). Which channel it names is of no interest
