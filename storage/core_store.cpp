@@ -290,16 +290,19 @@ Result<void> CoreStore::finish_sweep() {
   if (!sweep) return sweep.error();
   const std::vector<std::uint64_t> kept_blocks = plain(sweep->kept_blocks);
   for (const BlockRange& range : sweep->blocks)
-    if (auto done = delete_span(blocks_, keys::blocks(core_, range.begin, range.end), kept_blocks); !done)
+    if (auto done =
+            delete_span(blocks_, keys::blocks(core_, range.begin, range.end), block_traits(), kept_blocks);
+        !done)
       return done;
   if (sweep->nodes)
-    if (auto done = delete_span(state_, keys::nodes_from(core_, sweep->first_node), plain(sweep->kept_nodes));
+    if (auto done = delete_span(state_, keys::nodes_from(core_, sweep->first_node), state_traits(),
+                                plain(sweep->kept_nodes));
         !done)
       return done;
   // The record goes last, and not before the deletions in another store are safe.
   if (!one_backend())
     if (auto synced = blocks_.sync(); !synced) return synced;
-  if (auto done = state_.del(keys::sweep(core_), Durable::no); !done) return done;
+  if (auto done = delete_one(state_, keys::sweep(core_), state_traits(), Durable::no); !done) return done;
   sweep_left_ = false;
   return {};
 }

@@ -215,12 +215,13 @@ Result<void> CoreTable::forget(const DiscoveryKey& key) {
 }
 
 Result<void> CoreTable::erase(CoreId core) {
-  if (auto done = delete_span(blocks_, keys::all_blocks(core)); !done) return done;
-  if (auto done = delete_span(root_, keys::all_state(core)); !done) return done;
+  if (auto done = delete_span(blocks_, keys::all_blocks(core), {.role = Traits::Role::block}); !done)
+    return done;
+  if (auto done = delete_span(root_, keys::all_state(core), record_traits); !done) return done;
   // The mark goes last, and not before the deletions in another store are safe.
   if (&root_ != &blocks_)
     if (auto synced = blocks_.sync(); !synced) return synced;
-  return root_.del(keys::erasing(core), Durable::no);
+  return delete_one(root_, keys::erasing(core), record_traits, Durable::no);
 }
 
 Result<std::optional<CoreRecord>> CoreTable::Walk::next() {
@@ -273,7 +274,7 @@ Result<void> CoreTable::mark_synced(CoreId core) {
   marked_.erase(core);
   if (!*mark || as_text(**mark) != boot_id_) return root_.sync();
   if (auto synced = root_.sync(); !synced) return synced;
-  return root_.del(keys::unsynced(core), Durable::yes);
+  return delete_one(root_, keys::unsynced(core), record_traits, Durable::yes);
 }
 
 Result<bool> CoreTable::needs_recovery(CoreId core) {
@@ -299,7 +300,7 @@ Result<void> CoreTable::recovered(CoreId core) {
   if (&root_ != &blocks_)
     if (auto synced = blocks_.sync(); !synced) return synced;
   if (auto synced = root_.sync(); !synced) return synced;
-  return root_.del(keys::unsynced(core), Durable::yes);
+  return delete_one(root_, keys::unsynced(core), record_traits, Durable::yes);
 }
 
 Result<void> CoreTable::mark_foreign(CoreId core) {

@@ -18,6 +18,7 @@
 //   10 ‖ core id ‖ 06              that its writer signed two histories: both, as peers are shown them
 //                                  (core_records.cpp)
 //   20 ‖ core id ‖ index           block
+//   30 ‖ key                       a value of an application
 //
 // Core ids have 4 bytes, pages and indexes 8. Nothing here is ever given another meaning: a new layout takes
 // new numbers and a higher format version.

@@ -195,6 +195,19 @@ Result<void> RouterImpl::close() {
   return root_owned_ ? root_.close() : Result<void>();
 }
 
+// A poisoned root is opened first: one that cannot be (a full disk) may go on reading, and so may we.
+Result<void> RouterImpl::reopen() {
+  {
+    const std::unique_lock lock(open_);
+    if (opened_ && root_.poisoned())
+      if (auto able = root_.reopen(); !able) {
+        note("root: " + root_.trouble());
+        return able;
+      }
+  }
+  return Backend::reopen();
+}
+
 // The format, and how far versions may have got.
 Result<void> RouterImpl::check_root() {
   rebuilding_ = false;

@@ -45,6 +45,7 @@ class RouterImpl final : public Router {
 
   Result<void> open() override;
   Result<void> close() override;
+  Result<void> reopen() override;
 
   using Backend::get;
   Result<void> get(Bytes key, Buffer& out, Checked checked) override;

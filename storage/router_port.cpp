@@ -34,7 +34,8 @@ RouterPort::RouterPort(RoutedStore store, std::chrono::milliseconds deadline)
     : label_(store.label),
       backend_(shared(store)),
       owned_(store.lent == nullptr),
-      lane_(store.lane),
+      own_lane_(std::move(store.own_lane)),
+      lane_(own_lane_ ? own_lane_.get() : store.lane),
       adopt_(store.adopt),
       deadline_(deadline) {}
 

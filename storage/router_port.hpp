@@ -67,6 +67,7 @@ class RouterPort {
   const std::string label_;
   const std::shared_ptr<Backend> backend_;  // shared with calls that outlive their deadline
   const bool owned_;
+  const std::unique_ptr<Lane> own_lane_;
   Lane* const lane_;
   const bool adopt_;
   const std::chrono::milliseconds deadline_;

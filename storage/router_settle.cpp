@@ -256,8 +256,9 @@ Result<void> RouterImpl::sweep(RouterPort& port) {
   std::vector<Orphan> found;
   for (const bool blocks : {false, true}) {
     const Buffer from = blocks ? block_copy_key(port.settled, {}) : copy_record_key(port.settled, {});
-    auto cursor =
-        port.iterate({.gte = from, .lt = blocks ? past(block_copy_prefix) : past(copy_record_prefix)});
+    auto cursor = port.iterate({.gte = from,
+                                .lt = blocks ? past(block_copy_prefix) : past(copy_record_prefix),
+                                .keys_only = blocks});
     if (!cursor) {
       port.sweep_due = true;
       return cursor.error();

@@ -131,13 +131,17 @@ Result<void> RouterImpl::reserve_versions() {
     if (next_version_ + versions_reserved / 2 < reserved_) return {};
     wanted = next_version_ + versions_reserved;
   }
-  const std::lock_guard committing(committing_);
-  if (auto written =
-          root_.put(reserved_key(), encode_u64(wanted), {.role = Traits::Role::state}, Durable::yes);
-      !written)
-    return written;
-  const std::lock_guard lock(versions_);
-  reserved_ = std::max(reserved_, wanted);
+  {
+    const std::lock_guard committing(committing_);
+    if (auto written =
+            root_.put(reserved_key(), encode_u64(wanted), {.role = Traits::Role::state}, Durable::yes);
+        !written)
+      return written;
+    const std::lock_guard lock(versions_);
+    reserved_ = std::max(reserved_, wanted);
+  }
+  // What is settled now need not be looked at by an opening after a crash.
+  (void)settle();
   return {};
 }
 
@@ -152,8 +156,8 @@ Result<std::optional<Buffer>> RouterImpl::root_record(Bytes outer_key) {
 
 Result<std::vector<RouterPort*>> RouterImpl::route(Bytes value, const Traits& traits, bool& to_root) {
   std::vector<std::string> labels = mapper_->labels(value, traits);
-  if (labels.empty() && !fallback_.empty()) labels.push_back(fallback_);
   if (labels.empty() && traits.role == Traits::Role::block) labels.emplace_back(root_label);
+  if (labels.empty() && !fallback_.empty()) labels.push_back(fallback_);
   std::vector<RouterPort*> ports;
   to_root = false;
   for (const std::string& label : labels) {

@@ -9,7 +9,14 @@ constexpr std::size_t deletes_a_write = 2'000;
 
 }  // namespace
 
-Result<void> delete_span(Backend& backend, const keys::Span& span, const std::vector<std::uint64_t>& kept) {
+Result<void> delete_one(Backend& backend, Bytes key, const Traits& traits, Durable durable) {
+  Batch batch;
+  batch.del(key, traits);
+  return backend.write(batch, durable);
+}
+
+Result<void> delete_span(Backend& backend, const keys::Span& span, const Traits& traits,
+                         const std::vector<std::uint64_t>& kept) {
   auto cursor = backend.iterate({.gte = span.first, .lt = span.end, .keys_only = true});
   if (!cursor) return cursor.error();
   const std::size_t a_write = std::min(deletes_a_write, backend.limits().batch_operations);
@@ -20,7 +27,7 @@ Result<void> delete_span(Backend& backend, const keys::Span& span, const std::ve
     if (!*more) break;
     const Bytes key = (*cursor)->key();
     if (!kept.empty() && std::binary_search(kept.begin(), kept.end(), keys::last_u64(key))) continue;
-    batch.del(key);
+    batch.del(key, traits);
     if (batch.size() < a_write) continue;
     if (auto written = backend.write(batch, Durable::no); !written) return written;
     batch.clear();

@@ -7,7 +7,7 @@
 #include "sheaf/net/error.hpp"
 #include "sheaf/net/offload.hpp"
 #include "sheaf/storage/error.hpp"
-#include "sheaf/storage/leveldb_backend.hpp"
+#include "sheaf/storage/folder_store.hpp"
 
 namespace sheaf {
 namespace {
@@ -22,8 +22,6 @@ std::vector<Buffer> owned(std::span<const Bytes> blocks) {
   return out;
 }
 
-std::string root_folder(const fs::path& folder) { return (folder / "root").string(); }
-
 }  // namespace
 
 // -- Node.
@@ -34,23 +32,20 @@ Node::~Node() { invariant(!impl_ || impl_->closed, "a node is closed before it i
 
 awaitable<Result<std::unique_ptr<Node>>> Node::open(fs::path folder, bool create, Environment environment,
                                                     NodeOptions options) {
-  LevelDbOptions store;
-  store.folder = root_folder(folder);
-  store.create = create;
-  auto backend = leveldb_backend(store);
-  auto make_and_open = [&]() -> Result<void> {
+  std::string trouble;
+  auto make_and_open = [&]() -> Result<std::unique_ptr<Router>> {
     std::error_code error;
     if (create && !fs::exists(folder, error)) {
       fs::create_directories(folder, error);
       if (!error) fs::permissions(folder, fs::perms::owner_all, error);
     }
     if (error) return Error(error.value(), boost::system::system_category());
-    return backend->open();
+    return open_folder_store(folder, create, {}, nullptr, trouble);
   };
   auto opened = co_await offload(*environment.pool, make_and_open);
   if (!opened) co_return opened.error();
-  Backend& root = *backend;
-  auto impl = std::make_unique<Impl>(environment, std::move(options), root, std::move(backend));
+  Backend& root = **opened;
+  auto impl = std::make_unique<Impl>(environment, std::move(options), root, std::move(*opened));
   auto started = co_await hop(impl->strand, impl->start());
   std::unique_ptr<Node> node(new Node(std::move(impl)));
   if (!started) {

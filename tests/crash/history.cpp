@@ -6,7 +6,7 @@
 #include "protocol/merkle.hpp"
 #include "protocol/signables.hpp"
 #include "sheaf/protocol/key_text.hpp"
-#include "sheaf/storage/leveldb_backend.hpp"
+#include "sheaf/storage/folder_store.hpp"
 #include "storage/core_store.hpp"
 #include "storage/core_table.hpp"
 
@@ -31,14 +31,13 @@ Result<std::optional<CoreRecord>> find(CoreTable& table, const std::string& key_
 CrashFolder::CrashFolder() : ScratchFolder(fast_folder()) {}
 
 std::optional<Stored> read_stored(const std::string& folder, const std::string& key_or_name) {
-  LevelDbOptions options;
-  options.folder = folder + "/root";
-  options.create = false;
-  const auto root = leveldb_backend(options);
-  if (const auto opened = root->open(); !opened) {
+  std::string trouble;
+  const auto opened = open_folder_store(folder, false, {}, nullptr, trouble);
+  if (!opened) {
     REQUIRE(opened.error() == make_error_code(StorageErrc::not_found));
     return std::nullopt;
   }
+  Backend* const root = opened->get();
   CoreTable table(*root, *root, "");
   REQUIRE(table.open().has_value());
   const auto record = find(table, key_or_name);

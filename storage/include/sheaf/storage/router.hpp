@@ -10,9 +10,9 @@
 // was under its keys before, all keys of role `value` in a batch together. For values of role `block` the
 // pointer stays, and reading gives not_found: a core fetches such a block again.
 //
-// Roles: `state` always stays in the root, `block` and `value` go where the mapper says. A key keeps its
-// role. Writers of the same key with role `value` are ordered here; those of `state` and `block` by their
-// owner.
+// Roles: `state` always stays in the root, `block` and `value` go where the mapper says. A block that it
+// sends nowhere stays in the root, too; a value goes to the fallback. A key keeps its role. Writers of the
+// same key with role `value` are ordered here; those of `state` and `block` by their owner.
 //
 // A new root is made only where every store answers, and so is the place of a store that is new to a root:
 // what lies in it already may be another router's, and is left alone.
@@ -71,7 +71,8 @@ struct RoutedStore {
   // Outlives the router. None: calls run in the caller's thread, without a deadline; so do walks over all of
   // a store (sweeps, checks) in any case.
   Lane* lane = nullptr;
-  bool adopt = false;  // values that others put here are taken in, and their changes followed
+  std::unique_ptr<Lane> own_lane{};  // instead of a lent one
+  bool adopt = false;                // values that others put here are taken in, and their changes followed
 };
 
 // A copy as it is found in a store.

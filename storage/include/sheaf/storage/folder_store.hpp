@@ -1,0 +1,45 @@
+// The store of a node's folder: a router whose root is the LevelDB in DIR/root, over the stores and routes
+// that its owner configured.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sheaf/protocol/random_source.hpp"
+#include "sheaf/storage/router.hpp"
+#include "sheaf/storage/routes.hpp"
+
+namespace sheaf {
+
+struct StoreConfig {
+  enum class Kind { memory, leveldb, log };
+  std::string label;
+  Kind kind = Kind::leveldb;
+  std::filesystem::path folder;  // relative to DIR; not of a memory store
+  bool adopt = false;
+};
+
+// Blocks and values from this size on go to the store `large` where no route is configured.
+inline constexpr std::uint64_t large_value_bytes = 4 * 1024;
+
+struct StorageOptions {
+  // None: `small` (LevelDB) and `large` (log) in DIR.
+  std::vector<StoreConfig> stores{};
+  // None: large_value_bytes decides. A block that no route takes stays in the root, beside the state.
+  std::vector<Route> routes{};
+  // Of values that no route takes. Not given: `small` by default, or the only store, else none.
+  std::optional<std::string> fallback{};
+  bool rebuild_root = false;  // as in RouterOptions
+};
+
+// What DIR holds, open. Blocks. Fails with not_found (no root, and not `create`), and as Router::open();
+// `trouble` then has the words. A root of an older format is migrated, which takes as long as it is large; a
+// newer one answers newer_format. Throws std::invalid_argument for options that contradict each other.
+Result<std::unique_ptr<Router>> open_folder_store(const std::filesystem::path& folder, bool create,
+                                                  const StorageOptions& options, RandomSource* random,
+                                                  std::string& trouble);
+
+}  // namespace sheaf

@@ -1,0 +1,86 @@
+// Routes: conditions, targets that a value names itself, and what is no route.
+#include "sheaf/storage/routes.hpp"
+
+#include <stdexcept>
+
+#include <doctest/doctest.h>
+
+namespace sheaf::test {
+namespace {
+
+using Labels = std::vector<std::string>;
+
+Labels taken(std::vector<Route> routes, std::string_view value, Traits::Role role = Traits::Role::value) {
+  const auto mapper = route_mapper(std::move(routes), {"a", "b"});
+  return mapper->labels(as_bytes(value), {.role = role, .size = value.size()});
+}
+
+}  // namespace
+
+TEST_CASE("the first route whose conditions all hold takes the value") {
+  const std::vector<Route> routes{
+      {.min_size = 4, .max_size = 6, .to = {"a"}},
+      {.role = Traits::Role::block, .to = {"b"}},
+      {.min_size = 4, .role = Traits::Role::value, .to = {"a", "b"}},
+  };
+  CHECK(taken(routes, "123").empty());
+  CHECK(taken(routes, "1234") == Labels{"a"});
+  CHECK(taken(routes, "123456") == Labels{"a"});
+  CHECK(taken(routes, "1234567") == Labels{"a", "b"});
+  CHECK(taken(routes, "1234567", Traits::Role::block) == Labels{"b"});
+  CHECK(taken(routes, "123", Traits::Role::block) == Labels{"b"});
+  CHECK(taken({}, "anything").empty());
+}
+
+TEST_CASE("a JSON member is there, is equal, or is one of several") {
+  const std::vector<Route> there{{.json = "/kind", .to = {"a"}}};
+  CHECK(taken(there, R"({"kind":null})") == Labels{"a"});
+  CHECK(taken(there, R"({"other":1})").empty());
+  CHECK(taken(there, "no JSON").empty());
+  CHECK(taken(there, "").empty());
+  const std::vector<Route> equal{{.json = "/tags/1", .equals = R"({"x":1})", .to = {"a"}}};
+  CHECK(taken(equal, R"({"tags":[0,{"x":1}]})") == Labels{"a"});
+  CHECK(taken(equal, R"({"tags":[{"x":1},0]})").empty());
+  const std::vector<Route> one_of{{.json = "", .one_of = {"1", "\"two\""}, .to = {"a"}}};
+  CHECK(taken(one_of, "1") == Labels{"a"});
+  CHECK(taken(one_of, "\"two\"") == Labels{"a"});
+  CHECK(taken(one_of, "2").empty());
+}
+
+TEST_CASE("a value names its stores; where it names none that exist the next route is tried") {
+  const std::vector<Route> routes{{.json = "/stores", .to_json = "/stores"}, {.min_size = 1, .to = {"b"}}};
+  CHECK(taken(routes, R"({"stores":["a","b"]})") == Labels{"a", "b"});
+  CHECK(taken(routes, R"({"stores":"a"})") == Labels{"a"});
+  CHECK(taken(routes, R"({"stores":["nowhere","a",7]})") == Labels{"a"});
+  CHECK(taken(routes, R"({"stores":["root"]})") == Labels{"root"});
+  CHECK(taken(routes, R"({"stores":[]})") == Labels{"b"});
+  CHECK(taken(routes, R"({"stores":["nowhere"]})") == Labels{"b"});
+  CHECK(taken(routes, R"({"stores":7})") == Labels{"b"});
+  CHECK(taken(routes, "text") == Labels{"b"});
+}
+
+TEST_CASE("values that are too large or nested too deep are not looked into") {
+  const std::vector<Route> routes{{.json = "/a", .to = {"a"}}, {.min_size = 0, .to = {"b"}}};
+  CHECK(taken(routes, R"({"a":")" + std::string(json_bytes_most, 'x') + "\"}") == Labels{"b"});
+  CHECK(taken(routes, R"({"a":)" + std::string(500'000, '[') + std::string(400'000, ']') + "}") ==
+        Labels{"b"});
+  CHECK(taken(routes, R"({"a":)" + std::string(100, '[') + std::string(100, ']') + "}") == Labels{"b"});
+  CHECK(taken(routes, R"({"a":)" + std::string(20, '[') + std::string(20, ']') + "}") == Labels{"a"});
+}
+
+TEST_CASE("what is no route is refused when the mapper is made") {
+  const auto made = [](Route route) { return route_mapper({std::move(route)}, {"a"}); };
+  CHECK_THROWS_AS(made({.json = "no slash", .to = {"a"}}), std::invalid_argument);
+  CHECK_THROWS_AS(made({.json = "/a", .equals = "{", .to = {"a"}}), std::invalid_argument);
+  CHECK_THROWS_AS(made({.equals = "1", .to = {"a"}}), std::invalid_argument);
+  CHECK_THROWS_AS(made({.min_size = 1}), std::invalid_argument);
+  CHECK(made({.min_size = 1, .to = {"a"}})->targets() == Labels{"a"});
+}
+
+TEST_CASE("a mapper says which route took a value") {
+  const auto mapper = route_mapper({{.min_size = 4, .to = {"a"}, .name = "sheaf.toml:7"}}, {"a"});
+  CHECK(mapper->why(as_bytes("12345"), {}) == "sheaf.toml:7");
+  CHECK(mapper->why(as_bytes("1"), {}).empty());
+}
+
+}  // namespace sheaf::test
