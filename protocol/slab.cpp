@@ -149,16 +149,58 @@ struct Book {
         starved = block->account->waits = false;
         call = on_room;
       }
-      if (block->capacity > SlabPool::slab_bytes && kept.size() < SlabPool::slabs_kept) shrink(block);
-      if (block->capacity == SlabPool::slab_bytes && kept.size() < SlabPool::slabs_kept) {
+      const bool too_large = block->capacity > SlabPool::largest_kept || !has_place(block->capacity);
+      if (too_large && block->capacity > SlabPool::slab_bytes && has_place(SlabPool::slab_bytes))
+        shrink(block);
+      if (block->capacity >= SlabPool::slab_bytes && has_place(block->capacity)) {
         block->account.reset();  // not the last owner of the book: give_back's caller holds it
-        ASAN_POISON_MEMORY_REGION(block->data, block->capacity);
-        kept.push_back(block);
+        keep(block);
         block = nullptr;
       }
     }
     if (block != nullptr) destroy(block);
     if (call) call();
+  }
+
+  bool has_place(std::size_t bytes) const { return bytes <= SlabPool::kept_in_all - kept_bytes; }
+
+  void keep(Block* block) {
+    ASAN_POISON_MEMORY_REGION(block->data, block->capacity);
+    kept_bytes += block->capacity;
+    kept.push_back(block);
+  }
+
+  // The smallest that holds at least so many and at most so many bytes, no longer kept; none: null.
+  Block* take_kept(std::size_t least, std::size_t most) {
+    auto found = kept.end();
+    for (auto at = kept.begin(); at != kept.end(); ++at) {
+      const std::size_t capacity = (*at)->capacity;
+      if (capacity < least || capacity > most) continue;
+      if (found == kept.end() || capacity < (*found)->capacity) found = at;
+    }
+    if (found == kept.end()) return nullptr;
+    Block* const block = *found;
+    kept.erase(found);
+    kept_bytes -= block->capacity;
+    ASAN_UNPOISON_MEMORY_REGION(block->data, block->capacity);
+    return block;
+  }
+
+  // Copying what a slab holds into a larger one that has its pages already costs less than new pages.
+  bool swap_for_kept(const Account& account, Block& block, std::size_t least) {
+    Block* const larger = take_kept(std::max(least, SlabPool::slab_bytes + 1), SlabPool::largest_kept);
+    if (larger == nullptr) return false;
+    const bool allowed = allows(account, larger->capacity - block.capacity);
+    if (allowed) {
+      std::memcpy(larger->data, block.data, block.capacity);
+      std::swap(larger->data, block.data);
+      std::swap(larger->capacity, block.capacity);
+    }
+    if (larger->capacity >= SlabPool::slab_bytes && has_place(larger->capacity))
+      keep(larger);
+    else
+      destroy(larger);
+    return allowed;
   }
 
   static void shrink(Block* block) {
@@ -176,6 +218,7 @@ struct Book {
   std::uint64_t last_id = 0;
   std::map<std::uint64_t, Account*> accounts;  // of living sessions
   std::vector<Block*> kept;
+  std::size_t kept_bytes = 0;
   std::function<void()> on_room;
 };
 
@@ -227,10 +270,8 @@ Slab SlabAccount::take(std::size_t capacity) {
   const std::lock_guard lock(book.mutex);
   if (!book.allows(*account_, capacity)) return {};
   slab_detail::Block* block = nullptr;
-  if (capacity == SlabPool::slab_bytes && !book.kept.empty()) {
-    block = book.kept.back();
-    book.kept.pop_back();
-    ASAN_UNPOISON_MEMORY_REGION(block->data, block->capacity);
+  if (capacity == SlabPool::slab_bytes) block = book.take_kept(capacity, capacity);
+  if (block != nullptr) {
     block->handles.store(1, std::memory_order_relaxed);
   } else {
     auto fresh = std::make_unique<slab_detail::Block>();
@@ -250,13 +291,17 @@ bool SlabAccount::grow(Slab& slab, std::size_t capacity) {
   slab_detail::Block& block = *slab.block_;
   capacity = rounded(capacity);
   const std::lock_guard lock(book.mutex);
-  const std::size_t more = capacity - block.capacity;
-  if (!book.allows(*account_, more)) return false;
-  void* const moved = resize(block.data, block.capacity, capacity);
+  if (!book.allows(*account_, capacity - block.capacity)) return false;
+  const std::size_t before = block.capacity;
+  if (book.swap_for_kept(*account_, block, capacity)) {
+    book.charge(*account_, block.capacity - before);
+    return true;
+  }
+  void* const moved = resize(block.data, before, capacity);
   if (moved == nullptr) throw std::bad_alloc();
   block.data = static_cast<std::byte*>(moved);
   block.capacity = capacity;
-  book.charge(*account_, more);
+  book.charge(*account_, capacity - before);
   return true;
 }
 

@@ -78,8 +78,10 @@ class SlabAccount {
 
 class SlabPool {
  public:
-  static constexpr std::size_t slab_bytes = 256 * 1024;  // the size that is kept for the next taker
-  static constexpr std::size_t slabs_kept = 16;          // at most; 4 MiB that stand outside the budget
+  static constexpr std::size_t slab_bytes = 256 * 1024;  // the usual size
+  // What is given back is kept for the next taker, larger slabs for the next that grows.
+  static constexpr std::size_t kept_in_all = 4 * 1024 * 1024;  // bytes that stand outside the budget
+  static constexpr std::size_t largest_kept = 2 * 1024 * 1024;
   static constexpr std::size_t slow_frame_bytes = 1024 * 1024;  // L3: frames above this may be given up
 
   explicit SlabPool(const Limits& limits);

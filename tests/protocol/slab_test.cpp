@@ -93,7 +93,7 @@ TEST_CASE("slabs outlive account and pool") {
   CHECK(std::ranges::all_of(survivor.bytes(), [](std::byte b) { return b == std::byte{3}; }));
 }
 
-TEST_CASE("slabs of the usual size are used again, grown ones after being cut") {
+TEST_CASE("slabs of the usual size are used again") {
   Limits limits;
   SlabPool pool(limits);
   SlabAccount account(pool);
@@ -103,13 +103,57 @@ TEST_CASE("slabs of the usual size are used again, grown ones after being cut") 
     first = slab.bytes().data();
   }
   CHECK(pool.bytes() == 0);
+  const Slab again = account.take(SlabPool::slab_bytes);
+  CHECK(again.bytes().data() == first);
+}
+
+TEST_CASE("a slab that has grown serves the next one that grows, with what that one holds") {
+  constexpr std::size_t large = 4 * SlabPool::slab_bytes;
+  Limits limits;
+  SlabPool pool(limits);
+  SlabAccount account(pool);
+  const std::byte* grown = nullptr;
   {
     Slab slab = account.take(SlabPool::slab_bytes);
-    CHECK(slab.bytes().data() == first);
-    REQUIRE(account.grow(slab, 3 * SlabPool::slab_bytes));
+    REQUIRE(account.grow(slab, large));
+    grown = slab.bytes().data();
   }
-  const Slab again = account.take(SlabPool::slab_bytes);
-  CHECK(again.capacity() == SlabPool::slab_bytes);
+  Slab slab = account.take(SlabPool::slab_bytes);
+  CHECK(slab.capacity() == SlabPool::slab_bytes);
+  std::ranges::fill(slab.bytes(), std::byte{5});
+  REQUIRE(account.grow(slab, SlabPool::slab_bytes + 1));
+  CHECK(slab.bytes().data() == grown);
+  CHECK(slab.capacity() == large);
+  CHECK(account.bytes() == large);
+  CHECK(std::ranges::all_of(slab.bytes().first(SlabPool::slab_bytes),
+                            [](std::byte b) { return b == std::byte{5}; }));
+}
+
+TEST_CASE("a kept slab is not lent beyond the budget, and a very large one is cut before it is kept") {
+  Limits limits;
+  limits.receive_bytes_session = 8 * SlabPool::slab_bytes;
+  SlabPool pool(limits);
+  SlabAccount account(pool);
+  {
+    Slab slab = account.take(SlabPool::slab_bytes);
+    REQUIRE(account.grow(slab, 6 * SlabPool::slab_bytes));
+  }
+  const Slab other = account.take(3 * SlabPool::slab_bytes);
+  Slab slab = account.take(SlabPool::slab_bytes);
+  REQUIRE(account.grow(slab, SlabPool::slab_bytes + 1));
+  CHECK(slab.capacity() < 2 * SlabPool::slab_bytes);
+  CHECK(account.bytes() <= limits.receive_bytes_session);
+
+  Limits wide;
+  SlabPool another(wide);
+  SlabAccount owner(another);
+  {
+    Slab huge = owner.take(SlabPool::slab_bytes);
+    REQUIRE(owner.grow(huge, SlabPool::largest_kept + 1));
+  }
+  Slab next = owner.take(SlabPool::slab_bytes);
+  REQUIRE(owner.grow(next, SlabPool::slab_bytes + 1));
+  CHECK(next.capacity() < 2 * SlabPool::slab_bytes);
 }
 
 TEST_CASE("the slowest partial frame above 1 MiB is named, none when there is none") {
