@@ -53,6 +53,7 @@ class CoordinatorChannel {
     bool rejected = false;      // the other side does not speak it, or holds another bundle: it is plain
     bool proof_failed = false;  // whoever opened it does not know the secret
     bool ours = false;          // the reason is what we told them
+    bool settled = false;       // both sides had settled by then
     coordinator::ByeReason reason{};  // 0: closed without a word
     std::string text{};
   };
@@ -114,6 +115,8 @@ class CoordinatorChannel {
   // -- Settling. The owner says whether all that came in has been dealt with: stored, durable, or refused.
   // `missing`: something is wanted that this peer has not.
   void dealt_with(bool all, bool missing);
+  // The other side knows of everything heard so far that it is dealt with.
+  bool told_settled() const { return told_settled_ && told_settled_->seen == heard_count_; }
   // Both sides have said that all they heard of each other is dealt with, and nothing is on its way.
   bool settled() const;
   // The other side has dealt with everything, but misses something that we have not.

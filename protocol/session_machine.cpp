@@ -8,6 +8,13 @@
 
 namespace sheaf {
 
+namespace {
+
+// So many opens of the bundle's channel that prove nothing end a session.
+constexpr std::size_t failed_proofs_most = 3;
+
+}  // namespace
+
 SessionMachine::SessionMachine(const Limits& limits, SlabPool& pool, RandomSource& random,
                                SecretStream::Options options, Instant now)
     : limits_(limits),
@@ -68,6 +75,7 @@ std::optional<Instant> SessionMachine::next_deadline() const {
   if (finished()) return next;
   consider(stream_.next_deadline());
   consider(mux_.next_deadline());
+  if (coordinator_) consider(coordinator_->next_deadline());
   return next;
 }
 
@@ -76,6 +84,11 @@ void SessionMachine::on_time(Instant now) {
   tell_reading();
   stream_.on_time(now);
   mux_.on_time(now);
+  if (!coordinator_ || finished()) return;
+  const auto due = coordinator_->next_deadline();
+  if (!due || *due > now) return;
+  coordinator_->on_time(now);
+  coordinator_touched_ = true;
 }
 
 bool SessionMachine::finished() const { return stream_.finished(); }
@@ -89,6 +102,7 @@ std::optional<SessionEvent> SessionMachine::next_event() {
   }
   if (auto event = next_mux_event()) return event;
   if (stream_.finished() && !told_ended_) {
+    if (coordinator_) coordinator_->closed(false);
     if (!channels_.empty()) {
       gone_ = std::move(channels_.begin()->second);
       channels_.erase(channels_.begin());
@@ -141,13 +155,32 @@ std::optional<SessionEvent> SessionMachine::next_mux_event() {
 
 std::optional<SessionEvent> SessionMachine::on(const OpenRequested& event) {
   if (event.protocol != core_protocol || event.id.size() != DiscoveryKey::size) {
+    // Ours is open already, or was closed: who comes again has failed its proof.
+    if (coordinator_ && coordinator_->ending().proof_failed && event.protocol == coordinator::protocol_name &&
+        equal(event.id, coordinator_->topic().bytes()))
+      count_failed_proof();
     mux_.reject(event.ticket);  // a protocol that we do not speak
     return std::nullopt;
   }
   return CoreRequested{event.ticket, DiscoveryKey::from(event.id)};
 }
 
+bool SessionMachine::is_coordinator(LocalId channel) const {
+  return coordinator_ && coordinator_->id() == channel &&
+         coordinator_->state() != CoordinatorChannel::State::closed;
+}
+
+void SessionMachine::count_failed_proof() {
+  if (++failed_proofs_ >= failed_proofs_most) stream_.end(SessionEnd::invalid_capability);
+}
+
 std::optional<SessionEvent> SessionMachine::on(const ChannelOpened& event) {
+  if (is_coordinator(event.channel)) {
+    coordinator_touched_ = true;
+    if (const auto wrong = coordinator_->opened(event.handshake, now_)) stream_.end(*wrong);
+    if (coordinator_->ending().proof_failed) count_failed_proof();
+    return std::nullopt;
+  }
   const auto found = channels_.find(event.channel);
   invariant(found != channels_.end(), "an opened channel is ours");
   CoreChannel& channel = *found->second;
@@ -160,6 +193,11 @@ std::optional<SessionEvent> SessionMachine::on(const ChannelOpened& event) {
 }
 
 std::optional<SessionEvent> SessionMachine::on(const ChannelMessage& event) {
+  if (is_coordinator(event.channel)) {
+    coordinator_touched_ = true;
+    if (const auto wrong = coordinator_->receive(event.type, event.body, now_)) stream_.end(*wrong);
+    return std::nullopt;
+  }
   const auto found = channels_.find(event.channel);
   if (found == channels_.end()) return std::nullopt;
   CoreChannel& channel = *found->second;
@@ -190,6 +228,11 @@ Slab SessionMachine::slab_of(Bytes body) {
 }
 
 std::optional<SessionEvent> SessionMachine::on(const ChannelClosed& event) {
+  if (is_coordinator(event.channel)) {
+    coordinator_touched_ = true;
+    coordinator_->closed(event.rejected);
+    return std::nullopt;
+  }
   const auto found = channels_.find(event.channel);
   if (found == channels_.end()) return std::nullopt;
   gone_ = std::move(found->second);
@@ -225,6 +268,14 @@ void SessionMachine::close_core(CoreChannel& channel) {
 
 bool SessionMachine::has_core(const DiscoveryKey& core) const {
   return mux_.has_channel(core_protocol, core.bytes());
+}
+
+CoordinatorChannel& SessionMachine::open_coordinator(CoordinatorLocal& local,
+                                                     CoordinatorChannel::Options options) {
+  invariant(secured() && !coordinator_, "a bundle's channel is opened once, after the handshake");
+  coordinator_.emplace(local, mux_, limits_, options);
+  coordinator_->open(stream_.role(), stream_.handshake_hash(), now_);
+  return *coordinator_;
 }
 
 void SessionMachine::flush() {

@@ -1,6 +1,6 @@
 // One connection, whole: secret stream, mux and the channels of its cores, behind the face of every machine.
 //
-//   secret stream -> mux -> core channels -> what their owner takes
+//   secret stream -> mux -> core channels, a coordinator channel -> what their owner takes
 //
 // Its events are pulled with next_event() after every received(), on_time(), stream_ended() and command,
 // until there is none; then take_touched() names the channels that have something for their owner. The owner
@@ -13,9 +13,11 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <variant>
 #include <vector>
 
+#include "protocol/coordinator_channel.hpp"
 #include "protocol/core_channel.hpp"
 #include "protocol/machine.hpp"
 #include "protocol/mux.hpp"
@@ -80,6 +82,12 @@ class SessionMachine final : public Machine {
   void reject(OpenTicket ticket);
   void close_core(CoreChannel& channel);  // no more events of it follow; the pointer is void
   bool has_core(const DiscoveryKey& core) const;
+  // Opens the channel of a bundle, once. Requires: secured(). `local` outlives the session.
+  CoordinatorChannel& open_coordinator(CoordinatorLocal& local, CoordinatorChannel::Options options);
+  // The one that was opened, also after it was closed.
+  CoordinatorChannel* coordinator() { return coordinator_ ? &*coordinator_ : nullptr; }
+  // Something came in on it, its time came, or it was closed, since the last call.
+  bool take_coordinator_touched() { return std::exchange(coordinator_touched_, false); }
 
   // Moves what was said to the stream.
   void flush();
@@ -106,6 +114,8 @@ class SessionMachine final : public Machine {
   bool may_read() const;
   void tell_reading();
   void touch(CoreChannel& channel);
+  bool is_coordinator(LocalId channel) const;
+  void count_failed_proof();
   Slab slab_of(Bytes body);
 
   const Limits& limits_;
@@ -116,6 +126,9 @@ class SessionMachine final : public Machine {
   std::map<LocalId, std::unique_ptr<CoreChannel>> channels_;
   std::unique_ptr<CoreChannel> gone_;  // of the last CoreClosed event
   std::vector<CoreChannel*> touched_;
+  std::optional<CoordinatorChannel> coordinator_;
+  bool coordinator_touched_ = false;
+  std::size_t failed_proofs_ = 0;
   Instant now_;
   std::uint64_t messages_heard_ = 0;
   bool told_secured_ = false;

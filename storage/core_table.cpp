@@ -1,5 +1,7 @@
 #include "storage/core_table.hpp"
 
+#include <algorithm>
+
 #include "protocol/codec.hpp"
 #include "storage/key_schema.hpp"
 #include "storage/sweep.hpp"
@@ -149,6 +151,20 @@ Result<std::optional<CoreRecord>> CoreTable::find(std::string_view name) {
   return find(DiscoveryKey::from(stored));
 }
 
+Result<CoreId> CoreTable::next_id() {
+  auto next = read_u32(root_, keys::next_core_id());
+  if (!next) return next.error();
+  const std::uint32_t id = std::max(next->value_or(1), reserved_);
+  if (id == UINT32_MAX) return StorageErrc::full;
+  reserved_ = id + 1;
+  return CoreId{id};
+}
+
+Result<CoreId> CoreTable::reserve_id() {
+  const std::lock_guard lock(changing_);
+  return next_id();
+}
+
 Result<CoreRecord> CoreTable::add(CoreRecord record) {
   if (record.name.size() > keys::name_bytes_most) return StorageErrc::too_large;
   const std::lock_guard lock(changing_);
@@ -160,17 +176,21 @@ Result<CoreRecord> CoreTable::add(CoreRecord record) {
     if (!taken) return taken.error();
     if (*taken) return StorageErrc::exists;
   }
-  auto next = read_u32(root_, keys::next_core_id());
-  if (!next) return next.error();
-  record.id = {next->value_or(1)};
-  if (record.id.value == UINT32_MAX) return StorageErrc::full;
+  const auto stored_next = read_u32(root_, keys::next_core_id());
+  if (!stored_next) return stored_next.error();
+  if (record.id == CoreId{} || record.id.value >= reserved_) {
+    auto fresh = next_id();
+    if (!fresh) return fresh.error();
+    record.id = *fresh;
+  }
   record.forgotten = false;
 
   Wiped stored;
   encode(record, stored.bytes);
   Batch batch;
   batch.put(keys::core_record(record.discovery_key), stored.bytes, record_traits);
-  batch.put_copy(keys::next_core_id(), encode_u32(record.id.value + 1), record_traits);
+  const std::uint32_t next = std::max(record.id.value + 1, stored_next->value_or(1));
+  batch.put_copy(keys::next_core_id(), encode_u32(next), record_traits);
   if (!record.name.empty())
     batch.put(keys::core_name(record.name), record.discovery_key.bytes(), record_traits);
   if (auto written = root_.write(batch, Durable::yes); !written) return written.error();

@@ -58,6 +58,9 @@ class CoreTable {
   // Gives the record with its id. A forgotten core comes back with a new one. Fails with `exists` where the
   // discovery key is known or the name is taken, too_large for a name of more than 255 bytes.
   Result<CoreRecord> add(CoreRecord record);
+  // An id for a core that may be added later, or never: nothing is written. add() takes it where the record
+  // has it. Good for as long as the table lives.
+  Result<CoreId> reserve_id();
   // Replaces all but id, key and name. not_found where it is not known.
   Result<void> update(const CoreRecord& record);
   // Deletes the core's data and secrets and keeps the mark. No CoreStore of it may be in use.
@@ -93,6 +96,7 @@ class CoreTable {
  private:
   Result<std::optional<Seed>> secret_at(Bytes key);
   Result<void> check_format();
+  Result<CoreId> next_id();
   Result<void> erase(CoreId core);
   Result<std::optional<Buffer>> mark_of(CoreId core);
 
@@ -100,7 +104,8 @@ class CoreTable {
   Backend& blocks_;
   std::string boot_id_;
   std::mutex changing_;
-  std::set<CoreId> marked_;  // own cores marked by this run
+  std::uint32_t reserved_ = 0;  // ids below it are taken, or kept for a core that is not added yet
+  std::set<CoreId> marked_;     // own cores marked by this run
 };
 
 }  // namespace sheaf

@@ -186,6 +186,9 @@ awaitable<Result<BlobOffset>> OpenArchive::contents_end() {
   auto core = co_await blobs(Core::From::here);
   if (!core) co_return core.error();
   if (!(*core)->writable()) co_return EngineErrc::not_writable;
+  // A longer history may be out there: whoever is connected shows it before this one goes on.
+  if ((*core)->uncertain())
+    if (auto length = co_await (*core)->update(); !length) co_return length.error();
   const CoreInfo info = (*core)->info();
   co_return BlobOffset{end_of(info.length), info.bytes};
 }

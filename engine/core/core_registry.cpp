@@ -34,6 +34,35 @@ std::vector<DiscoveryKey> CoreRegistry::known() const {
   return out;
 }
 
+std::vector<OpenCore*> CoreRegistry::open_now() const {
+  std::vector<OpenCore*> out;
+  for (const auto& [key, entry] : known_)
+    if (entry.core) out.push_back(entry.core.get());
+  return out;
+}
+
+CoreRegistry::Opening CoreRegistry::begin(const DiscoveryKey& key) {
+  return known_[key].opening = std::make_shared<Completion<OpenCore*>>();
+}
+
+Result<OpenCore*> CoreRegistry::end(const DiscoveryKey& key, const Opening& opening,
+                                    Result<OpenCore::Loaded> loaded, bool is_new) {
+  Result<OpenCore*> out = EngineErrc::not_found;
+  if (const auto entry = known_.find(key); entry != known_.end() && entry->second.opening == opening) {
+    entry->second.opening.reset();
+    if (loaded) {
+      entry->second.core = std::make_unique<OpenCore>(node_, std::move(*loaded));
+      out = entry->second.core.get();
+    } else {
+      out = loaded.error();
+      if (is_new) known_.erase(entry);
+    }
+  }
+  opening->set(out);
+  node_.connected.notify();
+  return out;
+}
+
 OpenCore* CoreRegistry::find(const DiscoveryKey& key) {
   const auto found = known_.find(key);
   return found == known_.end() ? nullptr : found->second.core.get();
@@ -46,11 +75,9 @@ boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::open(DiscoveryKey key) {
   if (found->second.opening) {
     const auto opening = found->second.opening;
     while (!opening->is_set()) co_await node_.connected.wait_through();
-    if (OpenCore* core = find(key)) co_return core;
-    co_return EngineErrc::not_found;
+    co_return co_await open(key);
   }
-  const auto opening = std::make_shared<Completion<OpenCore*>>();
-  found->second.opening = opening;
+  const Opening opening = begin(key);
   auto read = [&node = node_, key]() -> Result<OpenCore::Loaded> {
     auto record = node.table.find(key);
     if (!record) return record.error();
@@ -58,19 +85,8 @@ boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::open(DiscoveryKey key) {
     return OpenCore::load(node.root, node.table, std::move(**record));
   };
   auto loaded = co_await offload(node_.pool, read);
-  Result<OpenCore*> out = EngineErrc::not_found;
-  if (const auto entry = known_.find(key); entry != known_.end()) {
-    entry->second.opening.reset();
-    if (loaded) {
-      entry->second.core = std::make_unique<OpenCore>(node_, std::move(*loaded));
-      entry->second.core->look_for_header();
-      out = entry->second.core.get();
-    } else {
-      out = loaded.error();
-    }
-  }
-  opening->set(out);
-  node_.connected.notify();
+  auto out = end(key, opening, std::move(loaded), false);
+  if (out) (*out)->look_for_header();
   co_return out;
 }
 
@@ -83,11 +99,9 @@ boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::adopt(CoreRecord record,
       if (auto marked = node.table.mark_foreign(added->id); !marked) return marked.error();
     return OpenCore::load(node.root, node.table, std::move(*added));
   };
+  const Opening opening = begin(key);
   auto loaded = co_await offload(node_.pool, add);
-  if (!loaded) co_return loaded.error();
-  Entry& entry = known_[key];
-  entry.core = std::make_unique<OpenCore>(node_, std::move(*loaded));
-  co_return entry.core.get();
+  co_return end(key, opening, std::move(loaded), true);
 }
 
 boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::create(std::string name, const Seed& seed) {
@@ -126,9 +140,63 @@ boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::follow(CoreKey key,
   record.followed = true;
   record.is_private = is_private;
   if (encryption_key) record.encryption_key = std::move(encryption_key);
+  if (!(*core)->recorded()) {
+    record.kind = kind;
+    record.partner = partner;
+    auto add = [&node = node_, record]() -> Result<void> {
+      auto added = node.table.add(record);
+      // It may have proved itself meanwhile.
+      if (!added && added.error() == StorageErrc::exists) return node.table.update(record);
+      if (!added) return added.error();
+      return {};
+    };
+    if (auto added = co_await offload(node_.pool, add); !added) co_return added.error();
+    OpenCore* open = find(discovery);
+    if (!open) co_return EngineErrc::not_found;
+    open->set_record(std::move(record));
+    open->set_recorded();
+    co_return open;
+  }
   (*core)->set_record(std::move(record));
   if (auto saved = co_await save(**core); !saved) co_return saved.error();
   co_return *core;
+}
+
+boost::asio::awaitable<Result<OpenCore*>> CoreRegistry::consider(CoreKey key) {
+  CoreRecord record;
+  record.key = key;
+  record.discovery_key = discovery_key(key);
+  record.followed = true;
+  record.kind = CoreKind::archive_db;
+  auto prepare = [&node = node_, record]() mutable -> Result<OpenCore::Loaded> {
+    auto id = node.table.reserve_id();
+    if (!id) return id.error();
+    record.id = *id;
+    auto loaded = OpenCore::load(node.root, node.table, std::move(record));
+    if (loaded) loaded->recorded = false;
+    return loaded;
+  };
+  const DiscoveryKey discovery = record.discovery_key;
+  if (knows(discovery)) co_return co_await open(discovery);
+  const Opening opening = begin(discovery);
+  auto loaded = co_await offload(node_.pool, prepare);
+  co_return end(discovery, opening, std::move(loaded), true);
+}
+
+boost::asio::awaitable<void> CoreRegistry::drop(DiscoveryKey key) {
+  const auto found = known_.find(key);
+  if (found == known_.end() || !found->second.core || found->second.core->recorded()) co_return;
+  // Nobody opens it anew before its last batch has ended.
+  const Opening going = begin(key);
+  const std::unique_ptr<OpenCore> core = std::move(found->second.core);
+  core->close();
+  co_await core->join();
+  if (const auto entry = known_.find(key); entry != known_.end() && entry->second.opening == going) {
+    entry->second.opening.reset();
+    if (!core->recorded()) known_.erase(entry);  // else it proved itself on the way out
+  }
+  going->set(EngineErrc::not_found);
+  node_.connected.notify();
 }
 
 boost::asio::awaitable<Result<std::vector<CoreKey>>> CoreRegistry::archives() {
@@ -181,9 +249,10 @@ boost::asio::awaitable<Result<void>> CoreRegistry::save(OpenCore& core) {
 
 boost::asio::awaitable<Result<void>> CoreRegistry::reload() {
   Result<void> out;
-  for (auto& [key, entry] : known_) {
-    if (!entry.core) continue;
-    if (auto reloaded = co_await entry.core->reload(); !reloaded) out = reloaded;
+  for (const DiscoveryKey& key : known()) {
+    OpenCore* core = find(key);
+    if (!core) continue;
+    if (auto reloaded = co_await core->reload(); !reloaded) out = reloaded;
   }
   co_return out;
 }

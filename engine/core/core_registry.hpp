@@ -20,6 +20,7 @@ class CoreRegistry {
 
   bool knows(const DiscoveryKey& key) const { return known_.contains(key); }
   std::vector<DiscoveryKey> known() const;
+  std::vector<OpenCore*> open_now() const;
 
   // The open core; opens it if need be. not_found for one that is not known.
   boost::asio::awaitable<Result<OpenCore*>> open(DiscoveryKey key);
@@ -33,6 +34,11 @@ class CoreRegistry {
   boost::asio::awaitable<Result<OpenCore*>> follow(CoreKey key, std::optional<EncryptionKey> encryption_key,
                                                    bool is_private, CoreKind kind = CoreKind::bare,
                                                    std::optional<CoreKey> partner = std::nullopt);
+  // An archive that a peer has named: open, and unknown to the store until something of it was verified. One
+  // that is known is opened.
+  boost::asio::awaitable<Result<OpenCore*>> consider(CoreKey key);
+  // Takes back consider() of a core that is still unknown to the store. Requires: as for forget().
+  boost::asio::awaitable<void> drop(DiscoveryKey key);
   // The db keys of all archives, in order; opens nothing.
   boost::asio::awaitable<Result<std::vector<CoreKey>>> archives();
   boost::asio::awaitable<Result<std::optional<DiscoveryKey>>> named(std::string name);
@@ -50,8 +56,14 @@ class CoreRegistry {
  private:
   struct Entry {
     std::unique_ptr<OpenCore> core;
-    std::shared_ptr<Completion<OpenCore*>> opening;  // set while the first one opens it
+    std::shared_ptr<Completion<OpenCore*>> opening;  // set while it is on its way in or out; others wait
   };
+  using Opening = std::shared_ptr<Completion<OpenCore*>>;
+  Opening begin(const DiscoveryKey& key);
+  // What was loaded takes its place. An entry that was forgotten meanwhile, or could not be loaded and is new
+  // here, is gone.
+  Result<OpenCore*> end(const DiscoveryKey& key, const Opening& opening, Result<OpenCore::Loaded> loaded,
+                        bool is_new);
 
   NodeContext& node_;
   std::unordered_map<DiscoveryKey, Entry, FixedBytesHash> known_;

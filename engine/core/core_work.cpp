@@ -6,6 +6,7 @@
 #include "protocol/codec.hpp"
 #include "protocol/prover.hpp"
 #include "protocol/verifier.hpp"
+#include "sheaf/protocol/invariant.hpp"
 #include "sheaf/storage/error.hpp"
 
 namespace sheaf {
@@ -111,6 +112,22 @@ void serve(Serve& item, Buffer& bodies, bool large, const LocalCore& local, cons
 
 // -- Changing.
 
+// The first thing of a core that holds brings the core into the table.
+Result<void> commit_verified(const CoreChange& change, const CoreTools& tools, Delta& delta) {
+  if (tools.unrecorded) {
+    const CoreRecord& record = *tools.unrecorded;
+    if (auto added = tools.table.add(record); !added) {
+      if (added.error() != StorageErrc::exists) return added.error();
+      // The user has asked for it meanwhile.
+      auto known = tools.table.find(record.discovery_key);
+      if (!known) return known.error();
+      invariant(*known && (*known)->id == record.id, "a core has one number");
+    }
+    delta.recorded = true;
+  }
+  return tools.store.commit(change, durable(tools, false));
+}
+
 Delta do_one(Ingest& ingest, const LocalCore& local, const CoreTools& tools) {
   Delta delta;
   Verifier verifier(local.key, local.head, local.manifest, tools.store, tools.limits);
@@ -153,7 +170,7 @@ Delta do_one(Ingest& ingest, const LocalCore& local, const CoreTools& tools) {
     manifest = encoded(*learned.manifest);
     change.manifest = Bytes(manifest);
   }
-  if (auto stored = tools.store.commit(change, durable(tools, false)); !stored) {
+  if (auto stored = commit_verified(change, tools, delta); !stored) {
     delta.error = stored.error();
     return delta;
   }
@@ -175,7 +192,7 @@ Delta finish(Reorg&& reorg, Length old_length, const CoreTools& tools) {
     manifest = encoded(*outcome.manifest);
     change.manifest = Bytes(manifest);
   }
-  if (auto stored = tools.store.commit(change, durable(tools, false)); !stored) {
+  if (auto stored = commit_verified(change, tools, delta); !stored) {
     delta.error = stored.error();
     return delta;
   }

@@ -36,7 +36,8 @@ struct CoreTools {
   const Limits& limits;
   const std::optional<KeyPair>& signer;
   const std::optional<BlockEncryption>& encryption;
-  bool power_safe;  // every commit is synced
+  bool power_safe;                               // every commit is synced
+  std::shared_ptr<const CoreRecord> unrecorded;  // of a core that the table learns of with its first commit
 };
 
 // -- Reading.
@@ -159,6 +160,7 @@ struct Delta {
   Length truncated_end;             // up to here
   std::vector<BlockRange> stored;
   std::vector<BlockRange> cleared;
+  bool recorded = false;  // the table knows the core from now on
 };
 
 Delta do_change(Mutation& change, const LocalCore& local, const CoreTools& tools);

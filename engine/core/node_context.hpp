@@ -16,6 +16,7 @@
 namespace sheaf {
 
 struct ArchiveEvent;
+class OpenCore;
 
 // What a core tells its node. Called on the strand.
 class NodeHooks {
@@ -23,6 +24,10 @@ class NodeHooks {
   // A write failed: the store takes no more until it was reopened.
   virtual void store_failed(Error error) = 0;
   virtual void core_frozen(const CoreKey& key) = 0;
+  // Something of it was stored or went: its head, its blocks.
+  virtual void core_changed(OpenCore& core) = 0;
+  // A reader waits for blocks of it, or for its length, which peers may have.
+  virtual void core_wanted(OpenCore& core) = 0;
   // Header and manifest of an archive's db core are here: its blobs core can be found out.
   virtual void header_came(const DiscoveryKey& db) = 0;
   // Something happened to one of the cores of an archive.

@@ -75,6 +75,7 @@ OpenCore::OpenCore(NodeContext& node, Loaded loaded)
       store_(std::move(loaded.store)),
       local_(std::move(loaded.local)),
       uncertain_(loaded.uncertain),
+      recorded_(loaded.recorded),
       replicator_(node, local_, *this) {
   set_record(std::move(loaded.record));
   replicator_.knows_conflict(std::move(loaded.conflict));
@@ -114,7 +115,10 @@ CoreInfo OpenCore::info() const {
 }
 
 CoreTools OpenCore::tools() {
-  return {*store_, node_.table, record_.id, node_.limits, signer_, encryption_, node_.power_safe};
+  return {*store_,          node_.table,
+          record_.id,       node_.limits,
+          signer_,          encryption_,
+          node_.power_safe, recorded_ ? nullptr : std::make_shared<const CoreRecord>(record_)};
 }
 
 // -- The queue of work.
@@ -192,12 +196,14 @@ void OpenCore::finish(Mutation& change, Delta delta) {
   if (!delta.error &&
       (delta.head || delta.manifest || delta.truncated || !delta.stored.empty() || !delta.cleared.empty()))
     replicator_.announce(delta);
+  if (!delta.error) node_.hooks.core_changed(*this);
   tell_of_archive(change, delta);
   changed_.notify();
   replicator_.schedule();
 }
 
 void OpenCore::apply(const Delta& delta) {
+  if (delta.recorded) recorded_ = true;
   if (delta.manifest) {
     local_.manifest = delta.manifest;
     if (record_.encryption_key) set_record(std::move(record_));
@@ -377,6 +383,7 @@ boost::asio::awaitable<Result<Buffer>> OpenCore::read_here(BlockIndex index) {
 boost::asio::awaitable<Result<Buffer>> OpenCore::wait_for(BlockIndex index) {
   auto done = std::make_shared<Arrival>();
   waiters_[index.value].push_back(done);
+  node_.hooks.core_wanted(*this);
   replicator_.schedule();
   auto block = co_await done->wait();
   if (const auto mine = waiters_.find(index.value); mine != waiters_.end()) {
@@ -427,6 +434,7 @@ boost::asio::awaitable<Result<BytePosition>> OpenCore::seek(ByteCount bytes, Cor
     const TreeIndex under = (*sought)->under;
     const BlockRange blocks{{flat_tree::left_span(under).value / 2},
                             {flat_tree::right_span(under).value / 2 + 1}};
+    node_.hooks.core_wanted(*this);
     replicator_.ask_seek(bytes, padding, blocks);
     if (auto waited = co_await changed_.wait(); !waited) co_return waited.error();
   }
@@ -457,6 +465,7 @@ boost::asio::awaitable<Result<void>> OpenCore::clear(BlockRange blocks) {
 
 boost::asio::awaitable<Result<void>> OpenCore::download(BlockRange blocks) {
   const auto mine = downloads_.insert(downloads_.end(), blocks);
+  node_.hooks.core_wanted(*this);
   replicator_.schedule();
   Result<void> out;
   for (;;) {
@@ -478,6 +487,7 @@ boost::asio::awaitable<Result<void>> OpenCore::download(BlockRange blocks) {
 bool OpenCore::peers_may_know_more() const { return node_.connecting > 0 || !replicator_.settled(); }
 
 boost::asio::awaitable<Result<Length>> OpenCore::update() {
+  node_.hooks.core_wanted(*this);
   while (peers_may_know_more()) {
     if (closed_) co_return EngineErrc::closed;
     auto waited = co_await changed_.wait();
@@ -504,6 +514,7 @@ boost::asio::awaitable<Result<Buffer>> OpenCore::fetch(BlockIndex index, BlockRa
 
 boost::asio::awaitable<Result<void>> OpenCore::until_changed() {
   if (closed_) co_return EngineErrc::closed;
+  node_.hooks.core_wanted(*this);
   co_return co_await changed_.wait();
 }
 

@@ -27,6 +27,7 @@ class OpenCore final : private ReplicatorOwner {
     LocalCore local;
     std::vector<Buffer> conflict;  // both signed trees, if its writer signed two
     bool uncertain = false;        // ours, and the machine stopped uncleanly since the last sync
+    bool recorded = true;          // the table knows it; else it will with the first thing that holds
   };
   // Blocks: reads the core's state from the store. For a new core the record tells all there is; an own one's
   // manifest follows from it, and is kept from here on.
@@ -41,6 +42,9 @@ class OpenCore final : private ReplicatorOwner {
   // Ours, and a longer history of it than the one here may have been signed.
   bool uncertain() const { return uncertain_; }
   void set_record(CoreRecord record);
+  // The table knows it. A core that a peer has named stays unknown to it until something of it was verified.
+  bool recorded() const { return recorded_; }
+  void set_recorded() { recorded_ = true; }
 
   boost::asio::awaitable<Result<Length>> append(std::vector<Buffer> blocks, bool synced);
   boost::asio::awaitable<Result<Buffer>> get(BlockIndex index, Core::From from);
@@ -64,6 +68,8 @@ class OpenCore final : private ReplicatorOwner {
   std::shared_ptr<Events> watch();
 
   Replicator& replicator() { return replicator_; }
+  // Somebody waits for blocks of it, or for its length.
+  bool asked_for() const { return !waiters_.empty() || !downloads_.empty() || changed_.awaited(); }
   // Something that waiters depend on may have changed elsewhere.
   void look_again() { changed_.notify(); }
 
@@ -113,6 +119,7 @@ class OpenCore final : private ReplicatorOwner {
   std::optional<KeyPair> signer_;
   std::optional<BlockEncryption> encryption_;
   bool uncertain_ = false;
+  bool recorded_ = true;
   bool store_failed_ = false;
   bool closed_ = false;
 

@@ -62,6 +62,12 @@ Replicator::Attachment* Replicator::find(const CoreChannel& channel) {
   return nullptr;
 }
 
+std::vector<AttachmentId> Replicator::ids() const {
+  std::vector<AttachmentId> out;
+  for (const auto& [id, attachment] : attachments_) out.push_back(id);
+  return out;
+}
+
 Replicator::Attachment* Replicator::find(AttachmentId id) {
   const auto found = attachments_.find(id);
   return found == attachments_.end() ? nullptr : &found->second;
@@ -451,9 +457,11 @@ void Replicator::note_met() {
 void Replicator::conflict_checked(ConflictCheck& check) {
   if (!check.trees.empty()) {
     conflict_ = std::move(check.trees);
-    for (auto& [id, attachment] : attachments_) {
-      for (const Buffer& tree : conflict_) attachment.channel->show_tree(tree);
-      attachment.session->flush();
+    for (const AttachmentId id : ids()) {
+      Attachment* attachment = find(id);
+      if (!attachment) continue;
+      for (const Buffer& tree : conflict_) attachment->channel->show_tree(tree);
+      attachment->session->flush();
     }
   }
   Attachment* attachment = find(check.item.attachment);
@@ -516,16 +524,18 @@ void Replicator::served(Reads& reads) {
 
 void Replicator::announce(const Delta& delta) {
   if (delta.truncated) in_flight_.clear({BlockIndex{delta.truncated->value}, in_flight_.end()});
-  for (auto& [id, attachment] : attachments_) {
-    CoreChannel& channel = *attachment.channel;
-    if (delta.truncated) attachment.compared = {};
+  for (const AttachmentId id : ids()) {
+    Attachment* attachment = find(id);
+    if (!attachment) continue;
+    CoreChannel& channel = *attachment->channel;
+    if (delta.truncated) attachment->compared = {};
     if (!channel.is_open()) continue;
     if (delta.truncated)
       channel.blocks_dropped({BlockIndex{delta.truncated->value}, BlockIndex{delta.truncated_end.value}});
     for (const BlockRange& range : delta.cleared) channel.blocks_dropped(range);
     channel.local_changed();
     for (const BlockRange& range : delta.stored) channel.blocks_stored(range);
-    attachment.session->flush();
+    attachment->session->flush();
   }
 }
 
@@ -547,7 +557,11 @@ bool Replicator::settled() const {
 }
 
 bool Replicator::complete(const CoreChannel& channel) const {
-  if (channel.has_requests() || channel.pending_requests() > 0 || channel.in_flight() > 0) return false;
+  return !channel.has_requests() && channel.pending_requests() == 0 && fetched(channel);
+}
+
+bool Replicator::fetched(const CoreChannel& channel) const {
+  if (channel.in_flight() > 0) return false;
   const RemoteState& remote = channel.remote();
   if (!remote.synced) return false;
   if (node_.sparse) return true;

@@ -90,7 +90,9 @@ class Replicator {
   std::size_t open_channels() const;
   // Every channel has been answered, has said its length, and has no longer tree that is still to be fetched.
   bool settled() const;
-  // Everything that this channel's peer announced is here, nothing is asked, nothing unanswered.
+  // Everything that this channel's peer announced is here, and nothing is asked.
+  bool fetched(const CoreChannel& channel) const;
+  // The same, and the peer waits for nothing.
   bool complete(const CoreChannel& channel) const;
   // Some peer has shown our core's length or more, as it stands now.
   bool met_peer() const { return met_peer_; }
@@ -115,6 +117,8 @@ class Replicator {
 
   Attachment* find(const CoreChannel& channel);
   Attachment* find(AttachmentId id);
+  // For walks on which sessions are flushed: one may find out that it is over, and take its channel away.
+  std::vector<AttachmentId> ids() const;
   std::size_t room(const Attachment& attachment) const;
   void take_requests(Attachment& attachment);
   void take_data(Attachment& attachment);

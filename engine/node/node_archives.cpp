@@ -14,6 +14,13 @@ awaitable<Result<std::shared_ptr<ArchiveNews::Reader>>> Node::Impl::watch_archiv
   co_return news.watch();
 }
 
+// An archive that peers told of is one of ours with the first block that holds.
+void Node::Impl::core_changed(OpenCore& core) {
+  if (!bundle.core_changed(core)) return;
+  if (core.record().kind == CoreKind::archive_db) news.tell({.link = core.local().key, .added = true});
+  for (Session* session : std::list<Session*>(sessions)) session->offer(core);
+}
+
 void Node::Impl::header_came(const DiscoveryKey& db) {
   if (closed || !headers_seen.insert(db).second) return;
   tasks.spawn(find_blobs(db));
@@ -22,8 +29,10 @@ void Node::Impl::header_came(const DiscoveryKey& db) {
 awaitable<void> Node::Impl::find_blobs(DiscoveryKey db) {
   auto followed = co_await follow_blobs(db);
   if (OpenCore* core = cores.find(db)) core->look_again();
+  const bool hopeless = !followed && followed.error().category() == protocol_category();
+  bundle.blobs_looked_for(db, !hopeless);
   // A header that names no blobs core will not name one later. Whatever else went wrong may go better.
-  if (!followed && followed.error().category() != protocol_category()) headers_seen.erase(db);
+  if (!followed && !hopeless) headers_seen.erase(db);
 }
 
 awaitable<Result<void>> Node::Impl::follow_blobs(DiscoveryKey db) {
@@ -63,12 +72,13 @@ awaitable<Result<std::shared_ptr<OpenArchive>>> Node::Impl::follow_archive(CoreK
   }
   auto core = co_await cores.follow(key, follow.encryption_key, follow.is_private, CoreKind::archive_db);
   if (!core) co_return core.error();
-  offer(**core);
+  ask_for(**core);
   if (fresh) news.tell({.link = key, .added = true});
   if (const auto partner = (*core)->record().partner) {
     auto blobs = co_await cores.follow(*partner, follow.encryption_key, follow.is_private,
                                        CoreKind::archive_blobs, key);
     if (!blobs) co_return blobs.error();
+    offer(**blobs);
   } else {
     // With a key that was not there before its header may be readable now.
     headers_seen.erase(db);

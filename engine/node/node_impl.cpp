@@ -61,6 +61,7 @@ Node::Impl::Impl(Environment environment_, NodeOptions options_, Backend& root_,
               .sparse = options.sparse,
               .power_safe = options.durability == Durability::power},
       cores(context),
+      bundle(context, cores, options),
       events(NodeEvent{NodeEvent::Kind::gap, {}, {}, {}, {}}),
       own_turn(strand),
       banned(options.limits) {
@@ -84,7 +85,8 @@ boost::asio::awaitable<Result<void>> Node::Impl::start() {
   auto seed = co_await offload(*environment.pool, read);
   if (!seed) co_return seed.error();
   identity = crypto::key_pair(*seed);
-  co_return co_await cores.load();
+  if (auto loaded = co_await cores.load(); !loaded) co_return loaded.error();
+  co_return co_await bundle.load();
 }
 
 bool Node::Impl::admits(const PublicKey& remote) const {
@@ -189,7 +191,7 @@ boost::asio::awaitable<Result<void>> Node::Impl::stop_listening(Address address)
 }
 
 boost::asio::awaitable<void> Node::Impl::serve(std::unique_ptr<ByteStream> stream) {
-  co_await run_session(std::move(stream), false, Until::ended);
+  co_await run_session(std::move(stream), false, Until::ended, false);
 }
 
 namespace {
@@ -216,11 +218,12 @@ boost::asio::awaitable<Result<SessionSummary>> Node::Impl::as_guest(
 
 boost::asio::awaitable<Result<SessionSummary>> Node::Impl::replicate(std::unique_ptr<ByteStream> stream,
                                                                      bool initiator, Until until) {
-  co_return co_await as_guest(run_session(std::move(stream), initiator, until));
+  co_return co_await as_guest(run_session(std::move(stream), initiator, until, true));
 }
 
 boost::asio::awaitable<Result<SessionSummary>> Node::Impl::run_session(std::unique_ptr<ByteStream> stream,
-                                                                       bool initiator, Until until) {
+                                                                       bool initiator, Until until,
+                                                                       bool trusted) {
   if (closed) co_return EngineErrc::closed;
   ByteStream& raw = *stream;
   Session* self = nullptr;
@@ -231,11 +234,12 @@ boost::asio::awaitable<Result<SessionSummary>> Node::Impl::run_session(std::uniq
   session_options.identity = identity;
   session_options.admits = [this](const PublicKey& remote) { return admits(remote); };
   session_options.until = until;
+  session_options.trusted = trusted;
   session_options.secured = [this, &self, &half_open] {
     half_open.reset();
     session_secured(*self);
   };
-  Session session(context, cores, std::move(stream), std::move(session_options));
+  Session session(context, cores, bundle, std::move(stream), std::move(session_options));
   self = &session;
   session_began(session);
   SessionSummary summary = co_await session.run();
@@ -250,13 +254,19 @@ boost::asio::awaitable<Result<SessionSummary>> Node::Impl::connect(Address addre
 }
 
 boost::asio::awaitable<Result<SessionSummary>> Node::Impl::run_link(Address address, Until until) {
-  Link link(context, cores, *dialer, *this, std::move(address), identity,
+  Link link(context, cores, bundle, *dialer, *this, std::move(address), identity,
             [this](const PublicKey& remote) { return admits(remote); });
   co_return co_await link.run(until);
 }
 
 void Node::Impl::offer(OpenCore& core) {
-  for (Session* session : sessions) session->share(core);
+  bundle.core_followed(core);
+  for (Session* session : sessions) session->offer(core);
+}
+
+void Node::Impl::ask_for(OpenCore& core) {
+  offer(core);
+  bundle.core_wanted(core);
 }
 
 boost::asio::awaitable<Result<OpenCore*>> Node::Impl::create_core(std::string name) {
@@ -271,7 +281,7 @@ boost::asio::awaitable<Result<OpenCore*>> Node::Impl::create_core(std::string na
 boost::asio::awaitable<Result<OpenCore*>> Node::Impl::follow(CoreKey key, FollowOptions follow) {
   if (closed) co_return EngineErrc::closed;
   auto core = co_await cores.follow(key, std::move(follow.encryption_key), follow.is_private);
-  if (core) offer(**core);
+  if (core) ask_for(**core);
   co_return core;
 }
 
@@ -292,6 +302,7 @@ boost::asio::awaitable<Result<void>> Node::Impl::forget(CoreKey key, bool own_to
   archives.erase(record.discovery_key);
   if (record.kind == CoreKind::archive_db) news.tell({.link = key, .removed = true});
   headers_seen.erase(record.discovery_key);
+  bundle.core_forgotten(record);
   if (auto gone = co_await cores.forget(record.discovery_key); !gone) co_return gone.error();
   if (record.kind != CoreKind::archive_db || !record.partner) co_return Result<void>();
   auto blobs = co_await cores.open(discovery_key(*record.partner));
@@ -319,7 +330,7 @@ boost::asio::awaitable<Result<std::vector<CoreInfo>>> Node::Impl::list_cores() {
   for (const DiscoveryKey& key : cores.known()) {
     auto core = co_await cores.open(key);
     if (!core) co_return core.error();
-    out.push_back((*core)->info());
+    if ((*core)->recorded()) out.push_back((*core)->info());
   }
   std::ranges::sort(out, {}, &CoreInfo::key);
   co_return out;

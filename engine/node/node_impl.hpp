@@ -9,6 +9,7 @@
 
 #include "engine/archive/archive_lock.hpp"
 #include "engine/archive/archive_news.hpp"
+#include "engine/coordinator/coordinator.hpp"
 #include "engine/core/core_registry.hpp"
 #include "engine/core/event_queue.hpp"
 #include "engine/node/ban_list.hpp"
@@ -33,6 +34,8 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   void session_over(Session& session, const SessionSummary& summary) override;
   void store_failed(Error error) override;
   void core_frozen(const CoreKey& key) override;
+  void core_changed(OpenCore& core) override;
+  void core_wanted(OpenCore& core) override { bundle.core_wanted(core); }
   void header_came(const DiscoveryKey& db) override;
   void archive_moved(const ArchiveEvent& event) override;
   void memory_spent() override;
@@ -47,7 +50,7 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
                                                            Until until);
   boost::asio::awaitable<Result<SessionSummary>> run_link(Address address, Until until);
   boost::asio::awaitable<Result<SessionSummary>> run_session(std::unique_ptr<ByteStream> stream,
-                                                             bool initiator, Until until);
+                                                             bool initiator, Until until, bool trusted);
   // Runs what a caller awaits so that close() ends and joins it like our own.
   boost::asio::awaitable<Result<SessionSummary>> as_guest(
       boost::asio::awaitable<Result<SessionSummary>> work);
@@ -77,8 +80,10 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   boost::asio::awaitable<void> save_frozen(DiscoveryKey key);
   void watch_memory();
   void memory_came_back();
-  // Shares a core that has just come to be known with every session under way.
+  // Tells of a core that has just come to be known: plain peers are offered it, the bundle hears of it.
   void offer(OpenCore& core);
+  // Offers one that the user asks for to every session under way.
+  void ask_for(OpenCore& core);
 
   Environment environment;
   NodeOptions options;
@@ -95,6 +100,7 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   TaskGroup connections;  // listeners, sessions, links
   NodeContext context;
   CoreRegistry cores;
+  Coordinator bundle;
   EventQueue<NodeEvent> events;
   std::unordered_map<DiscoveryKey, std::shared_ptr<OpenArchive>, FixedBytesHash> archives;  // those in use
   std::optional<CoreKey> own_key;  // of the archive that this folder writes, once there is a primary key

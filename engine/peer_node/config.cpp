@@ -55,10 +55,11 @@ std::vector<Address> addresses_of(const toml::node& node) {
   return addresses;
 }
 
-std::vector<PublicKey> public_keys_of(const toml::node& node) {
-  std::vector<PublicKey> keys;
+template <class Key>
+std::vector<Key> keys_of(const toml::node& node) {
+  std::vector<Key> keys;
   for (const auto& text : texts_of(node)) {
-    const auto key = key_from_text<PublicKey>(text);
+    const auto key = key_from_text<Key>(text);
     if (!key) throw Refused{"is not a key: " + text};
     keys.push_back(*key);
   }
@@ -116,6 +117,19 @@ void set_durability(Config& config, const toml::node& node) {
   config.durability = text == "power" ? Durability::power : Durability::crash;
 }
 
+void set_policy(Config& config, const toml::node& node) {
+  const std::string text = text_of(node);
+  if (text == "members") throw Refused{"\"members\" is not available in this version"};
+  if (text != "open" && text != "allowlist") throw Refused{"is neither \"open\" nor \"allowlist\": " + text};
+  config.policy = text == "open" ? Policy::open : Policy::allowlist;
+}
+
+void set_announce(Config& config, const toml::node& node) {
+  const std::string text = text_of(node);
+  if (text != "all" && text != "allowed") throw Refused{"is neither \"all\" nor \"allowed\": " + text};
+  config.announce = text == "all" ? Announce::all : Announce::allowed;
+}
+
 // A choice of later versions of which this one knows only one.
 Key only(std::string section, std::string name, std::string value) {
   return {std::move(section), std::move(name), false, [value](Config&, const toml::node& node) {
@@ -145,17 +159,16 @@ std::vector<Key> all_keys() {
       {"node", "web_origins", true,
        [](Config& config, const toml::node& node) { config.web_origins = texts_of(node); }},
       later("node", "http"),
-      only("bundle", "policy", "open"),
+      {"bundle", "policy", false, set_policy},
       {"bundle", "allow", true,
-       [](Config&, const toml::node& node) {
-         if (!texts_of(node).empty()) throw Refused{"is not available in this version"};
-       }},
+       [](Config& config, const toml::node& node) { config.allow = keys_of<CoreKey>(node); }},
       {"bundle", "allow_peers", true,
-       [](Config& config, const toml::node& node) { config.allow_peers = public_keys_of(node); }},
-      only("bundle", "announce", "all"),
-      // Bounds what is followed because a peer announced it, and this version follows nothing for that
-      // reason.
-      {"bundle", "max_archives", false, [](Config&, const toml::node& node) { number_of(node); }},
+       [](Config& config, const toml::node& node) { config.allow_peers = keys_of<PublicKey>(node); }},
+      {"bundle", "announce", false, set_announce},
+      {"bundle", "max_archives", false,
+       [](Config& config, const toml::node& node) {
+         config.max_archives = static_cast<std::size_t>(number_of(node));
+       }},
       later("bundle", "quota_archive"),
       {"log", "level", false, set_level},
       {"storage", "durability", false, set_durability},

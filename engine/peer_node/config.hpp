@@ -1,10 +1,11 @@
 // sheaf.toml: what a folder's owner settles once instead of saying it with every command.
 //
-// Known here: [node] listen, peers, web_hosts, web_origins; [bundle] allow_peers; every name of [limits]
+// Known here: [node] listen, peers, web_hosts, web_origins; [bundle] policy, allow, allow_peers, announce,
+// max_archives; every name of [limits]
 // (sheaf/protocol/limits.hpp), a number, or for bytes also a text like "64 KiB"; [log] level; [storage]
 // durability. The keys of later versions are refused by name unless they ask for what this version does
-// anyway (policy = "open", announce = "all", an empty allow, max_archives, fallback = "small"), because a
-// router or a quota that is silently missing would be worse than an error.
+// anyway (fallback = "small"), because a router or a quota that is silently missing would be worse than an
+// error.
 //
 // An environment variable SHEAF_SECTION_KEY (SHEAF_LOG_LEVEL, SHEAF_LIMITS_CONNECTIONS, ...) beats the file;
 // in it, the values of a list stand with spaces or commas between them.
@@ -30,6 +31,10 @@ struct Config {
   std::vector<Address> listen;
   std::vector<Address> peers;
   std::vector<PublicKey> allow_peers;  // empty: anyone
+  Policy policy = Policy::open;
+  std::vector<CoreKey> allow;  // archives, for Policy::allowlist
+  Announce announce = Announce::all;
+  std::size_t max_archives = NodeOptions().max_archives;
   std::vector<std::string> web_hosts;  // as in NodeOptions
   std::vector<std::string> web_origins;
   Limits limits;

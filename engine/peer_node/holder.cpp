@@ -52,6 +52,10 @@ asio::awaitable<Result<void>> Holder::open() {
   options.durability = config_.durability;
   options.sparse = traits.sparse;
   options.allow_peers = config_.allow_peers;
+  options.policy = config_.policy;
+  options.allow = config_.allow;
+  options.announce = config_.announce;
+  options.max_archives = config_.max_archives;
   options.web_hosts = config_.web_hosts;
   options.web_origins = config_.web_origins;
   auto node = co_await Node::open(own_.global.folder, traits.makes_store, environment_, std::move(options));

@@ -11,10 +11,12 @@ constexpr Duration lived = std::chrono::seconds(10);
 
 }  // namespace
 
-Link::Link(NodeContext& node, CoreRegistry& cores, Dialer& dialer, SessionWatcher& watcher, Address address,
-           const KeyPair& identity, std::function<bool(const PublicKey&)> admits)
+Link::Link(NodeContext& node, CoreRegistry& cores, Coordinator& bundle, Dialer& dialer,
+           SessionWatcher& watcher, Address address, const KeyPair& identity,
+           std::function<bool(const PublicKey&)> admits)
     : node_(node),
       cores_(cores),
+      bundle_(bundle),
       dialer_(dialer),
       watcher_(watcher),
       address_(std::move(address)),
@@ -33,9 +35,10 @@ boost::asio::awaitable<Result<SessionSummary>> Link::once(Until until) {
   options.expected_remote = address_.key;
   options.admits = admits_;
   options.until = until;
+  options.trusted = true;
   Session* self = nullptr;
   options.secured = [this, &self] { watcher_.session_secured(*self); };
-  Session session(node_, cores_, std::move(*stream), std::move(options));
+  Session session(node_, cores_, bundle_, std::move(*stream), std::move(options));
   self = &session;
   watcher_.session_began(session);
   const SessionSummary summary = co_await session.run();

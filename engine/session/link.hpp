@@ -21,8 +21,8 @@ class SessionWatcher {
 
 class Link {
  public:
-  Link(NodeContext& node, CoreRegistry& cores, Dialer& dialer, SessionWatcher& watcher, Address address,
-       const KeyPair& identity, std::function<bool(const PublicKey&)> admits);
+  Link(NodeContext& node, CoreRegistry& cores, Coordinator& bundle, Dialer& dialer, SessionWatcher& watcher,
+       Address address, const KeyPair& identity, std::function<bool(const PublicKey&)> admits);
 
   // One session, or with Until::closed as many as it takes until cancelled. Fails with the dialer's error, or
   // with no_peer or refused when no session got through its handshake.
@@ -33,6 +33,7 @@ class Link {
 
   NodeContext& node_;
   CoreRegistry& cores_;
+  Coordinator& bundle_;
   Dialer& dialer_;
   SessionWatcher& watcher_;
   Address address_;

@@ -33,9 +33,11 @@ Overloaded(F...) -> Overloaded<F...>;
 
 }  // namespace
 
-Session::Session(NodeContext& node, CoreRegistry& cores, std::unique_ptr<ByteStream> stream, Options options)
+Session::Session(NodeContext& node, CoreRegistry& cores, Coordinator& bundle,
+                 std::unique_ptr<ByteStream> stream, Options options)
     : node_(node),
       cores_(cores),
+      bundle_(bundle),
       stream_(std::move(stream)),
       options_(std::move(options)),
       machine_(node.limits, node.slabs, node.random, stream_options(options_), node.timers.now()),
@@ -59,14 +61,15 @@ boost::asio::awaitable<SessionSummary> Session::run() {
                                                           : SessionEnd::stream_error);
     drain();
   }
+  bundle_.left(*this);
   tasks_.cancel();
   co_await tasks_.join();
   while (!channels_.empty()) forget_channel(*channels_.begin()->first);
-  if (counted_connecting_) {
-    counted_connecting_ = false;
-    --node_.connecting;
-    node_.connected.notify();
-  }
+  first_look_done();
+  // They have said goodbye, after both had settled: all that they had is here.
+  if (CoordinatorChannel* channel = machine_.coordinator())
+    summary_.complete = summary_.complete || (channel->ending().settled &&
+                                              channel->ending().reason == coordinator::ByeReason::closing);
   summary_.reason = machine_.ended().value_or(SessionEnd::local_ended);
   summary_.remote_key = remote_key();
   co_return summary_;
@@ -81,8 +84,10 @@ void Session::drain() {
     const auto touched = machine_.take_touched();
     if (touched.empty()) break;
     for (CoreChannel* channel : touched)
-      if (const auto found = channels_.find(channel); found != channels_.end())
+      if (const auto found = channels_.find(channel); found != channels_.end()) {
+        bundle_.channel_moved(*this, *found->second);
         found->second->replicator().process(*channel);
+      }
   }
   if (machine_.has_send_room())
     for (auto& [channel, core] : channels_)
@@ -91,8 +96,13 @@ void Session::drain() {
     messages_heard_ = machine_.messages_heard();
     last_heard_ = node_.timers.now();
   }
+  look_at_bundle();
   machine_.flush();
   draining_ = false;
+  if (!finish_posted_ && may_finish()) {
+    finish_posted_ = true;
+    tasks_.spawn(finish());
+  }
   if (machine_.has_more() && !drain_posted_) {
     drain_posted_ = true;
     tasks_.spawn(drain_again());
@@ -161,39 +171,127 @@ void Session::on(const SessionEvent& event) {
   std::visit(Overloaded{
                  [&](const SessionSecured&) {
                    if (options_.secured) options_.secured();
-                   ++opening_;
-                   tasks_.spawn(open_all());
+                   machine_.open_coordinator(bundle_.local_for(machine_.remote_key()),
+                                             bundle_.options_for(machine_.remote_key(), options_.trusted));
+                   bundle_.joined(*this);
                  },
                  [&](const CoreRequested& request) {
-                   if (!cores_.knows(request.core)) return machine_.reject(request.ticket);
-                   if (OpenCore* core = cores_.find(request.core)) {
-                     share(*core);
-                     return;
-                   }
+                   if (!cores_.knows(request.core) || !shows(request.core))
+                     return machine_.reject(request.ticket);
+                   refused_.erase(request.core);
+                   if (OpenCore* core = cores_.find(request.core)) return answer_open(*core, request);
                    ++opening_;
-                   tasks_.spawn(answer_open(request));
+                   tasks_.spawn(open_and_answer(request));
                  },
                  [&](const CoreOpened& opened) {
-                   if (const auto found = channels_.find(opened.channel); found != channels_.end())
+                   if (const auto found = channels_.find(opened.channel); found != channels_.end()) {
+                     bundle_.channel_moved(*this, *found->second);
                      found->second->replicator().opened(*opened.channel);
+                   }
                  },
                  [&](const CoreClosed& closed) {
                    if (const auto found = channels_.find(closed.channel); found != channels_.end()) {
                      OpenCore* core = found->second;
                      channels_.erase(found);
+                     by_core_.erase(core);
+                     if (closed.rejected) refused_.insert(core->record().discovery_key);
+                     bundle_.channel_moved(*this, *core);
                      core->replicator().detach(*closed.channel);
                    }
                  },
-                 [&](const SessionEnded&) {},
+                 [&](const SessionEnded&) { bundle_.left(*this); },
              },
              event);
 }
 
-void Session::share(OpenCore& core) {
-  if (!machine_.secured() || machine_.finished()) return;
-  if (machine_.has_core(core.record().discovery_key)) return;
+// What the other side turned out to be, and what the bundle makes of it.
+void Session::look_at_bundle() {
+  CoordinatorChannel* channel = machine_.coordinator();
+  if (!channel || machine_.finished()) return;
+  using State = CoordinatorChannel::State;
+  if (kind_ == Kind::undecided && channel->state() == State::proved) {
+    kind_ = Kind::proved;
+    if (options_.trusted && !bundle_.private_cores().empty()) {
+      ++opening_;
+      tasks_.spawn(share_private());
+    }
+  }
+  if (kind_ == Kind::proved && channel->state() == State::proved) {
+    if (const auto wrong = bundle_.look(*this)) end(*wrong);
+    return;
+  }
+  if (channel->state() != State::closed || kind_ == Kind::plain || kind_ == Kind::parted) return;
+  const auto& ending = channel->ending();
+  kind_ = ending.rejected ? Kind::plain : Kind::parted;
+  bundle_.left(*this);
+  if (kind_ == Kind::parted) return first_look_done();
+  ++opening_;
+  tasks_.spawn(open_all());
+}
+
+bool Session::shows(const DiscoveryKey& core) const {
+  return bundle_.shows(core, machine_.remote_key(), options_.trusted);
+}
+
+// Cores that are told to nobody are no part of the comparison: a peer that the user chose is offered them.
+boost::asio::awaitable<void> Session::share_private() {
+  for (const DiscoveryKey& key : std::set<DiscoveryKey>(bundle_.private_cores())) {
+    if (machine_.finished() || co_await was_cancelled()) break;
+    if (auto core = co_await cores_.open(key)) share(**core, false);
+  }
+  --opening_;
+  flush();
+}
+
+// A one-shot session ends when both sides have said that they have what the other one had. Whoever sees it
+// first says goodbye; the other has said as much before, so it is complete, too.
+bool Session::may_finish() {
+  CoordinatorChannel* channel = machine_.coordinator();
+  if (!channel || machine_.finished()) return false;
+  if (kind_ == Kind::parted)
+    return options_.until == Until::complete || channel->ending().reason == coordinator::ByeReason::closing;
+  return kind_ == Kind::proved && options_.until == Until::complete && channel->settled() && complete();
+}
+
+boost::asio::awaitable<void> Session::finish() {
+  // Whoever found out is in the middle of its own work.
+  co_await boost::asio::post(node_.strand, boost::asio::use_awaitable);
+  finish_posted_ = false;
+  if (!may_finish()) co_return;
+  CoordinatorChannel& channel = *machine_.coordinator();
+  summary_.remote_missing = channel.remote_missing();
+  if (kind_ == Kind::parted) {
+    end(SessionEnd::remote_ended);
+  } else {
+    summary_.complete = true;
+    channel.bye(coordinator::ByeReason::closing);
+    end(SessionEnd::local_ended);
+  }
+}
+
+void Session::first_look_done() {
+  if (!std::exchange(counted_connecting_, false)) return;
+  --node_.connecting;
+  node_.connected.notify();
+  for (OpenCore* core : cores_.open_now()) core->look_again();
+}
+
+CoreChannel* Session::channel_of(const OpenCore& core) {
+  const auto found = by_core_.find(&core);
+  return found == by_core_.end() ? nullptr : found->second;
+}
+
+void Session::offer(OpenCore& core) {
+  if (kind_ == Kind::plain) share(core, false);
+}
+
+void Session::share(OpenCore& core, bool told) {
+  if (!machine_.secured() || machine_.finished() || kind_ == Kind::parted) return;
+  const DiscoveryKey& key = core.record().discovery_key;
+  if (machine_.has_core(key) || refused_.contains(key) || !(told || shows(key))) return;
   CoreChannel& channel = machine_.open_core(core.local());
   channels_[&channel] = &core;
+  by_core_[&core] = &channel;
   core.replicator().attach(channel, *this);
   flush();
 }
@@ -206,6 +304,7 @@ void Session::unshare(OpenCore& core) {
     }
     CoreChannel* channel = at->first;
     at = channels_.erase(at);
+    by_core_.erase(&core);
     core.replicator().detach(*channel);
     if (!machine_.finished()) machine_.close_core(*channel);
   }
@@ -217,26 +316,27 @@ boost::asio::awaitable<void> Session::open_all() {
   for (const DiscoveryKey& key : cores_.known()) {
     if (machine_.finished() || co_await was_cancelled()) break;
     auto core = co_await cores_.open(key);
-    if (core) share(**core);
+    if (core && (*core)->recorded()) share(**core, false);
   }
   --opening_;
-  if (counted_connecting_) {
-    counted_connecting_ = false;
-    --node_.connecting;
-    node_.connected.notify();
-    for (auto& [channel, core] : channels_) core->look_again();
-  }
+  first_look_done();
 }
 
-boost::asio::awaitable<void> Session::answer_open(CoreRequested request) {
+boost::asio::awaitable<void> Session::open_and_answer(CoreRequested request) {
   auto core = co_await cores_.open(request.core);
   --opening_;
   if (machine_.finished()) co_return;
-  if (core && !machine_.has_core(request.core))
-    share(**core);
-  else if (!core)
+  if (core)
+    answer_open(**core, request);
+  else
     machine_.reject(request.ticket);
   flush();
+}
+
+// What is not verified yet is confirmed to nobody.
+void Session::answer_open(OpenCore& core, const CoreRequested& request) {
+  if (core.recorded()) share(core, false);
+  if (!machine_.has_core(request.core)) machine_.reject(request.ticket);
 }
 
 bool Session::complete() const {
@@ -253,7 +353,7 @@ boost::asio::awaitable<void> Session::watch_completion() {
     const Instant look = std::max(last_heard_ + quiet, node_.timers.now() + std::chrono::milliseconds(100));
     if (!co_await node_.timers.sleep_until(look)) co_return;
     if (node_.timers.now() - last_heard_ < quiet) continue;
-    if (complete()) {
+    if (kind_ == Kind::plain && complete()) {
       summary_.complete = true;
       end(SessionEnd::local_ended);
       co_return;
@@ -266,6 +366,7 @@ void Session::forget_channel(CoreChannel& channel) {
   if (found == channels_.end()) return;
   OpenCore* core = found->second;
   channels_.erase(found);
+  by_core_.erase(core);
   core->replicator().detach(channel);
 }
 

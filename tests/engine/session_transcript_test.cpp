@@ -152,6 +152,8 @@ class Side final : private NodeHooks, private SessionPort {
     [[maybe_unused]] const auto block = co_await core_->get({index}, Core::From::future);
   }
   void store_failed(Error) override { FAIL("the store failed"); }
+  void core_changed(OpenCore&) override {}
+  void core_wanted(OpenCore&) override {}
   void core_frozen(const CoreKey&) override { FAIL("the core was frozen"); }
   void header_came(const DiscoveryKey&) override {}
   void memory_spent() override { FAIL("no memory was left"); }

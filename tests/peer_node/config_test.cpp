@@ -40,11 +40,11 @@ peers = ["tcp://192.0.2.7:4900"]
 web_hosts = ["sync.example"]
 web_origins = ["https://app.example"]
 [bundle]
-policy = "open"
-allow = []
+policy = "allowlist"
+allow = [")" + key + R"("]
 allow_peers = [")" + key + R"("]
-announce = "all"
-max_archives = 100000
+announce = "allowed"
+max_archives = 500
 [limits]
 connections = 7
 receive_bytes_session = "64 MiB"
@@ -64,6 +64,10 @@ fallback = "small"
   CHECK(config.web_origins == std::vector<std::string>{"https://app.example"});
   CHECK(config.peers.at(0).port == 4900);
   CHECK(to_string(config.allow_peers.at(0)) == key);
+  CHECK(config.policy == Policy::allowlist);
+  CHECK(to_string(config.allow.at(0)) == key);
+  CHECK(config.announce == Announce::allowed);
+  CHECK(config.max_archives == 500);
   CHECK(config.limits.connections == 7);
   CHECK(config.limits.receive_bytes_session == 64 * 1024 * 1024);
   CHECK(config.limits.frame_growth_bytes == 4096);
@@ -97,10 +101,11 @@ TEST_CASE("what is wrong is named with file, line and key") {
       {"\n[nodes]\nlisten = []", "sheaf.toml:2: nodes: no such key"},
       {"node = 5", "sheaf.toml:1: node: is not a table"},
       {"colour = \"red\"", "sheaf.toml:1: colour: no such key"},
-      {"[bundle]\npolicy = \"allowlist\"", "sheaf.toml:2: bundle.policy: only \"open\" is available"},
-      {"[bundle]\nallow = [\"x\"]", "sheaf.toml:2: bundle.allow: is not available in this version"},
+      {"[bundle]\npolicy = \"members\"", "sheaf.toml:2: bundle.policy: \"members\" is not available"},
+      {"[bundle]\nallow = [\"x\"]", "sheaf.toml:2: bundle.allow: is not a key: x"},
       {"[bundle]\nallow_peers = [\"x\"]", "sheaf.toml:2: bundle.allow_peers: is not a key: x"},
-      {"[bundle]\nannounce = \"allowed\"", "sheaf.toml:2: bundle.announce: only \"all\" is available"},
+      {"[bundle]\nannounce = \"some\"",
+       "sheaf.toml:2: bundle.announce: is neither \"all\" nor \"allowed\": some"},
       {"[bundle]\nmax_archives = \"many\"", "sheaf.toml:2: bundle.max_archives: is not a whole number"},
       {"[bundle]\nquota_archive = \"64 GiB\"", "sheaf.toml:2: bundle.quota_archive: is not available"},
       {"[limits]\nconnections = \"few\"", "sheaf.toml:2: limits.connections: is not a whole number"},

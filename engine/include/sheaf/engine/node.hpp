@@ -27,6 +27,12 @@
 
 namespace sheaf {
 
+// Whose archives are followed without the user's word: all that are announced, within the limits, or those of
+// NodeOptions::allow alone.
+enum class Policy { open, allowlist };
+// Whom our archives are told.
+enum class Announce { all, allowed };
+
 // What a write has survived when it is acknowledged, where a call does not say it itself.
 enum class Durability { crash, power };
 
@@ -35,6 +41,11 @@ struct NodeOptions {
   Durability durability = Durability::crash;
   bool sparse = false;                 // fetch only what is read or downloaded, not all of every core
   std::vector<PublicKey> allow_peers;  // whom we talk to; empty: anyone
+  // The bundle.
+  Policy policy = Policy::open;
+  std::vector<CoreKey> allow;         // archives, for Policy::allowlist
+  Announce announce = Announce::all;  // allowed: only to allow_peers
+  std::size_t max_archives = 100'000;
   // Over WebSocket: names of ours besides numbers, localhost and the one listened on, without port; and web
   // pages that may reach us, as scheme://host[:port].
   std::vector<std::string> web_hosts;
@@ -52,6 +63,7 @@ struct SessionSummary {
   SessionEnd reason = SessionEnd::local_ended;
   std::optional<PublicKey> remote_key;
   bool complete = false;
+  bool remote_missing = false;  // the peer still misses something that we have not either
   std::uint64_t blocks_received = 0;
   std::uint64_t blocks_sent = 0;
   std::uint64_t bytes_received = 0;  // on the wire

@@ -1,0 +1,96 @@
+// Three folders, each with a writer of its own, become one: over socat and over sockets, in single sessions and live.
+import test from 'node:test'
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { Sheaf, eventually, within } from './harness.mjs'
+
+const limit = { timeout: 300_000 }
+const patience = 60_000
+
+// Joins the syncs of two folders as a user would at a shell. Both end with 0.
+async function sync (a, b, how = '') {
+  const command = (sheaf) => `EXEC:${process.env.SHEAF} -d ${sheaf.folder} sync${how}`
+  const child = spawn('socat', [command(a), command(b)], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let err = ''
+  child.stderr.on('data', (data) => { err += data })
+  const [code] = await within(once(child, 'close'), 'socat to end', patience)
+  assert.deepEqual({ code, err }, { code: 0, err: '' })
+}
+
+const write = (sheaf, name, text) => sheaf.run(['write', name], { input: Buffer.from(text) })
+
+async function entries (sheaf, ...more) {
+  const { stdout } = await sheaf.run(['list', ...more])
+  return stdout.toString().split('\n').filter(Boolean).map((line) => JSON.parse(line))
+}
+
+// Each of the folders has three entries with three links, and their contents.
+async function assertOneView (folders, contents) {
+  for (const sheaf of folders) {
+    const all = await entries(sheaf)
+    assert.deepEqual(all.map((e) => e.name).sort(), Object.keys(contents).flatMap((name) => contents[name].map(() => `/${name}`)).sort())
+    assert.equal(new Set(all.map((e) => e.link)).size, all.length)
+    const read = {}
+    for (const entry of all) {
+      const { stdout } = await sheaf.run(['read', JSON.stringify({ name: entry.name.slice(1), link: entry.link })])
+      ;(read[entry.name.slice(1)] ||= []).push(stdout.toString())
+    }
+    for (const name of Object.keys(contents)) assert.deepEqual(read[name].sort(), contents[name])
+  }
+}
+
+async function three (t) {
+  const [a, b, c] = [new Sheaf(t), new Sheaf(t), new Sheaf(t)]
+  await write(a, 'hello.txt', 'hello from a')
+  await write(b, 'hello.txt', 'hello from b')
+  await write(c, 'cool.txt', 'cool from c')
+  return { a, b, c, contents: { 'hello.txt': ['hello from a', 'hello from b'], 'cool.txt': ['cool from c'] } }
+}
+
+for (const how of ['', ',pipes']) {
+  test(`a with b, b with c, a with b: all three have all, over socat${how}`, limit, async (t) => {
+    const { a, b, c, contents } = await three(t)
+    await sync(a, b, how)
+    await sync(b, c, how)
+    await sync(a, b, how)
+    await assertOneView([a, b, c], contents)
+  })
+}
+
+test('a forgotten archive does not come back with the next sync', limit, async (t) => {
+  const { a, b } = await three(t)
+  await sync(a, b)
+  const own = (await a.json(['init'])).key
+  const other = (await entries(a)).map((e) => e.link).find((each) => each !== own)
+  await a.run(['forget', other])
+  await sync(a, b)
+  assert.deepEqual((await entries(a)).map((e) => e.link), [own])
+  assert.equal((await entries(b)).length, 2)
+})
+
+test('a private archive is not told', limit, async (t) => {
+  const { a, b, c } = await three(t)
+  const key = (await c.json(['init'])).key
+  const running = await c.serve()
+  await b.run(['add', key, '--private'])
+  await b.run(['connect', running.address])
+  await eventually(() => entries(b), (all) => all.length === 2, 'the private archive to come')
+  await sync(a, b)
+  assert.equal((await entries(a)).filter((e) => e.link === key).length, 0)
+})
+
+test('live: what c writes is in a at once, joined over TCP and WebSocket by way of b', limit, async (t) => {
+  const { a, b, c, contents } = await three(t)
+  const atB = await b.serve()
+  const atC = await c.serveAt('ws://127.0.0.1:0')
+  await b.start(['connect', '--live', atC.address])
+  await a.serve('--peer', atB.address)
+  await eventually(() => entries(a), (all) => all.length === 3, 'three entries', patience)
+  await eventually(() => entries(c), (all) => all.length === 3, 'three entries', patience)
+  await assertOneView([a, b, c], contents)
+  await write(c, 'news.txt', 'just now')
+  const all = await eventually(() => entries(a), (every) => every.length === 4, 'the news', patience)
+  const news = all.find((e) => e.name === '/news.txt')
+  assert.equal((await a.run(['read', JSON.stringify(news)])).stdout.toString(), 'just now')
+})
