@@ -235,6 +235,40 @@ std::uint64_t ScriptedPeer::open_core(const CoreKey& key) {
   return channel;
 }
 
+bool ScriptedPeer::open_bundle(std::optional<Hash> proof) {
+  const CoordinatorKeys keys = bundle_keys();
+  coordinator::Handshake ours;
+  ours.proof = proof.value_or(keys.proof(Role::initiator));
+  Buffer handshake;
+  Writer writer(handshake);
+  encode(writer, ours);
+  bundle_ = ++channels_;
+  say(control_channel, type_number(ControlType::open),
+      open_body(bundle_, coordinator::protocol_name, keys.topic().bytes(), handshake));
+  std::vector<Buffer> others;
+  bool found = false;
+  while (!found) {
+    const auto body = hear_control(ControlType::open);
+    if (!body) break;
+    Reader in(*body);
+    const std::uint64_t number = in.uint();
+    found = in.text() == coordinator::protocol_name;
+    if (found)
+      theirs_[bundle_] = number;
+    else
+      others.push_back(*body);
+  }
+  for (Buffer& other : others)
+    heard_.push_front({control_channel, type_number(ControlType::open), std::move(other)});
+  return found;
+}
+
+std::optional<Buffer> ScriptedPeer::hear_bundle(coordinator::MessageType type) {
+  const auto number = theirs_.find(bundle_);
+  if (number == theirs_.end()) return std::nullopt;
+  return take(number->second, static_cast<std::uint64_t>(type));
+}
+
 bool ScriptedPeer::hear_frame() {
   auto body = read_frame();
   if (!body) return false;

@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 
+#include "protocol/coordinator_keys.hpp"
 #include "protocol/frame_reader.hpp"
 #include "protocol/messages.hpp"
 #include "protocol/mux_format.hpp"
@@ -72,6 +73,22 @@ class ScriptedPeer {
   std::uint64_t say_open(const CoreKey& key, std::optional<Hash> capability = {});
   bool hear_open(const CoreKey& key, std::uint64_t channel);
 
+  // Says our open of the open bundle's channel, with this proof or the right one; true once the victim's is
+  // here.
+  bool open_bundle(std::optional<Hash> proof = {});
+  bool say_bundle_bytes(coordinator::MessageType type, Bytes body) {
+    return say(bundle_, static_cast<std::uint64_t>(type), body);
+  }
+  template <class Message>
+  bool say_bundle(coordinator::MessageType type, const Message& message) {
+    Buffer body;
+    Writer writer(body);
+    encode(writer, message);
+    return say_bundle_bytes(type, body);
+  }
+  std::optional<Buffer> hear_bundle(coordinator::MessageType type);
+  CoordinatorKeys bundle_keys() const { return {open_bundle_secret(), secrets_->hash}; }
+
   // The victim's next message of this type on our channel of that number.
   std::optional<Buffer> hear(std::uint64_t channel, MessageType type);
   // The victim's next message on the mux's own channel.
@@ -110,6 +127,7 @@ class ScriptedPeer {
   std::deque<Heard> heard_;
   std::map<std::uint64_t, std::uint64_t> theirs_;  // our number of a channel -> the victim's
   std::uint64_t channels_ = 0;
+  std::uint64_t bundle_ = 0;  // our number of the bundle's channel
 };
 
 }  // namespace sheaf::test
