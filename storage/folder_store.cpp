@@ -81,6 +81,12 @@ Result<std::unique_ptr<Router>> open_folder_store(const fs::path& folder, bool c
   routed.random = random;
   routed.rebuild_root = options.rebuild_root;
 
+  std::error_code error;
+  if (create && !fs::exists(folder, error)) {
+    fs::create_directories(folder, error);
+    if (!error) fs::permissions(folder, fs::perms::owner_all, error);
+  }
+  if (error) return Error(error.value(), boost::system::system_category());
   auto root = root_in(folder, create, random);
   auto prepared = root->open();
   if (prepared) prepared = prepare_root(*root);

@@ -33,16 +33,8 @@ Node::~Node() { invariant(!impl_ || impl_->closed, "a node is closed before it i
 awaitable<Result<std::unique_ptr<Node>>> Node::open(fs::path folder, bool create, Environment environment,
                                                     NodeOptions options) {
   std::string trouble;
-  auto make_and_open = [&]() -> Result<std::unique_ptr<Router>> {
-    std::error_code error;
-    if (create && !fs::exists(folder, error)) {
-      fs::create_directories(folder, error);
-      if (!error) fs::permissions(folder, fs::perms::owner_all, error);
-    }
-    if (error) return Error(error.value(), boost::system::system_category());
-    return open_folder_store(folder, create, {}, nullptr, trouble);
-  };
-  auto opened = co_await offload(*environment.pool, make_and_open);
+  auto open_store = [&] { return open_folder_store(folder, create, {}, nullptr, trouble); };
+  auto opened = co_await offload(*environment.pool, open_store);
   if (!opened) co_return opened.error();
   Backend& root = **opened;
   auto impl = std::make_unique<Impl>(environment, std::move(options), root, std::move(*opened));

@@ -10,23 +10,11 @@
 #include <toml++/toml.h>
 
 #include "engine/peer_node/limits_table.hpp"
+#include "engine/peer_node/storage_config.hpp"
 #include "sheaf/protocol/key_text.hpp"
 #include "sheaf/protocol/units.hpp"
 
 namespace sheaf::peer_node {
-namespace {
-
-// Why a value is not accepted; the caller adds the file, the line and the key.
-struct Refused {
-  std::string why;
-};
-
-struct Key {
-  std::string section;
-  std::string name;
-  bool is_list = false;
-  std::function<void(Config&, const toml::node&)> set;  // throws Refused
-};
 
 std::string text_of(const toml::node& node) {
   const auto* text = node.as_string();
@@ -43,27 +31,6 @@ std::vector<std::string> texts_of(const toml::node& node) {
     texts.push_back(element.as_string()->get());
   }
   return texts;
-}
-
-std::vector<Address> addresses_of(const toml::node& node) {
-  std::vector<Address> addresses;
-  for (const auto& text : texts_of(node)) {
-    auto address = parse_address(text);
-    if (!address) throw Refused{text + ": " + address.error().message()};
-    addresses.push_back(std::move(*address));
-  }
-  return addresses;
-}
-
-template <class Key>
-std::vector<Key> keys_of(const toml::node& node) {
-  std::vector<Key> keys;
-  for (const auto& text : texts_of(node)) {
-    const auto key = key_from_text<Key>(text);
-    if (!key) throw Refused{"is not a key: " + text};
-    keys.push_back(*key);
-  }
-  return keys;
 }
 
 std::uint64_t number_of(const toml::node& node) {
@@ -86,6 +53,36 @@ std::uint64_t bytes_of(const toml::node& node) {
   for (const auto& [name, bits] : units)
     if (error == std::errc{} && unit == name && number <= (max_wire_integer >> bits)) return number << bits;
   throw Refused{"is not a size like 65536 or \"64 KiB\": " + text};
+}
+
+namespace {
+
+struct Key {
+  std::string section;
+  std::string name;
+  bool is_list = false;
+  std::function<void(Config&, const toml::node&)> set;  // throws Refused
+};
+
+std::vector<Address> addresses_of(const toml::node& node) {
+  std::vector<Address> addresses;
+  for (const auto& text : texts_of(node)) {
+    auto address = parse_address(text);
+    if (!address) throw Refused{text + ": " + address.error().message()};
+    addresses.push_back(std::move(*address));
+  }
+  return addresses;
+}
+
+template <class KeyOfKind>
+std::vector<KeyOfKind> keys_of(const toml::node& node) {
+  std::vector<KeyOfKind> keys;
+  for (const auto& text : texts_of(node)) {
+    const auto key = key_from_text<KeyOfKind>(text);
+    if (!key) throw Refused{"is not a key: " + text};
+    keys.push_back(*key);
+  }
+  return keys;
 }
 
 Key limit_key(const LimitEntry& entry) {
@@ -130,15 +127,6 @@ void set_announce(Config& config, const toml::node& node) {
   config.announce = text == "all" ? Announce::all : Announce::allowed;
 }
 
-// A choice of later versions of which this one knows only one.
-Key only(std::string section, std::string name, std::string value) {
-  return {std::move(section), std::move(name), false, [value](Config&, const toml::node& node) {
-            const std::string text = text_of(node);
-            if (text != value)
-              throw Refused{"only \"" + value + "\" is available in this version, not \"" + text + "\""};
-          }};
-}
-
 Key later(std::string section, std::string name) {
   return {std::move(section), std::move(name), false,
           [](Config&, const toml::node&) { throw Refused{"is not available in this version"}; }};
@@ -172,9 +160,12 @@ std::vector<Key> all_keys() {
       later("bundle", "quota_archive"),
       {"log", "level", false, set_level},
       {"storage", "durability", false, set_durability},
-      only("storage", "fallback", "small"),
-      later("storage", "store"),
-      later("storage", "route"),
+      {"storage", "fallback", false,
+       [](Config& config, const toml::node& node) { config.storage.fallback = text_of(node); }},
+      {"storage", "store", false,
+       [](Config& config, const toml::node& node) { read_stores(config.storage, node); }},
+      {"storage", "route", false,
+       [](Config& config, const toml::node& node) { read_routes(config.storage, node); }},
   };
   for (const auto& entry : limit_entries()) keys.push_back(limit_key(entry));
   return keys;
@@ -208,8 +199,15 @@ void read_file(Config& config, const std::vector<Key>& keys, const toml::table& 
       try {
         key->set(config, value);
       } catch (const Refused& refused) {
-        throw BadConfig(place(file, value) + ": " + full + ": " + refused.why);
+        throw BadConfig(place(file, refused.at ? *refused.at : value) + ": " + full + refused.key + ": " +
+                        refused.why);
       }
+    }
+    if (section != "storage") continue;
+    try {
+      check_labels(config.storage, *table);
+    } catch (const Refused& refused) {
+      throw BadConfig(place(file, *refused.at) + ": storage" + refused.key + ": " + refused.why);
     }
   }
 }
@@ -260,6 +258,8 @@ Config parse_config(std::string_view text, const std::string& file, const Surrou
                     std::string(error.description()));
   }
   read_environment(config, keys, around);
+  if (config.storage.fallback && !has_store(config.storage, *config.storage.fallback))
+    throw BadConfig("storage.fallback: there is no such store: " + *config.storage.fallback);
   return config;
 }
 

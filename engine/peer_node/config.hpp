@@ -1,11 +1,10 @@
 // sheaf.toml: what a folder's owner settles once instead of saying it with every command.
 //
 // Known here: [node] listen, peers, web_hosts, web_origins; [bundle] policy, allow, allow_peers, announce,
-// max_archives; every name of [limits]
-// (sheaf/protocol/limits.hpp), a number, or for bytes also a text like "64 KiB"; [log] level; [storage]
-// durability. The keys of later versions are refused by name unless they ask for what this version does
-// anyway (fallback = "small"), because a router or a quota that is silently missing would be worse than an
-// error.
+// max_archives; every name of [limits] (sheaf/protocol/limits.hpp), a number, or for bytes also a text like
+// "64 KiB"; [log] level; [storage] durability, fallback, and the lists [[storage.store]] and
+// [[storage.route]] (sheaf/storage/folder_store.hpp, routes.hpp). The keys of later versions are refused by
+// name, because a quota that is silently missing would be worse than an error.
 //
 // An environment variable SHEAF_SECTION_KEY (SHEAF_LOG_LEVEL, SHEAF_LIMITS_CONNECTIONS, ...) beats the file;
 // in it, the values of a list stand with spaces or commas between them.
@@ -22,6 +21,7 @@
 #include "sheaf/net/address.hpp"
 #include "sheaf/protocol/key.hpp"
 #include "sheaf/protocol/limits.hpp"
+#include "sheaf/storage/folder_store.hpp"
 
 namespace sheaf::peer_node {
 
@@ -40,6 +40,7 @@ struct Config {
   Limits limits;
   LogLevel log_level = LogLevel::info;
   Durability durability = Durability::crash;
+  StorageOptions storage;
 };
 
 // What is wrong, as "FILE:LINE: key: why".

@@ -4,6 +4,8 @@
 #include "engine/peer_node/limits_table.hpp"
 #include "engine/peer_node/options.hpp"
 #include "engine/peer_node/tasks.hpp"
+#include "sheaf/net/offload.hpp"
+#include "sheaf/storage/error.hpp"
 
 namespace sheaf::peer_node {
 
@@ -58,7 +60,8 @@ asio::awaitable<Result<void>> Holder::open() {
   options.max_archives = config_.max_archives;
   options.web_hosts = config_.web_hosts;
   options.web_origins = config_.web_origins;
-  auto node = co_await Node::open(own_.global.folder, traits.makes_store, environment_, std::move(options));
+  if (auto opened = co_await open_store(traits.makes_store); !opened) co_return opened.error();
+  auto node = co_await Node::open(*store_, environment_, std::move(options));
   if (!node) co_return node.error();
   node_ = std::move(*node);
   if (own_.global.verbosity > 1) {
@@ -73,6 +76,23 @@ asio::awaitable<Result<void>> Holder::open() {
   if (auto started = server_->start(own_.global.folder); !started)
     co_await io_.say("sheaf: note: " + (own_.global.folder / control_name).string() + ": " +
                      started.error().message());
+  co_return Result<void>{};
+}
+
+// The stores and routes are the configuration's, so we open them ourselves.
+asio::awaitable<Result<void>> Holder::open_store(bool create) {
+  std::string trouble;
+  auto work = [this, create, &trouble] {
+    return open_folder_store(own_.global.folder, create, config_.storage, nullptr, trouble);
+  };
+  auto opened = co_await offload(*environment_.pool, work);
+  if (!opened) {
+    const bool plain = opened.error() == make_error_code(StorageErrc::not_found) ||
+                       opened.error() == make_error_code(StorageErrc::locked);
+    if (!plain && !trouble.empty()) co_await io_.say("sheaf: note: " + trouble);
+    co_return opened.error();
+  }
+  store_ = std::move(*opened);
   co_return Result<void>{};
 }
 
@@ -94,6 +114,8 @@ asio::awaitable<int> Holder::run_own(Interrupts& interrupts) {
 asio::awaitable<void> Holder::close() {
   if (server_) co_await server_->finish(!interrupted_);
   if (node_) co_await node_->close();
+  auto close_store = [this] { return store_ ? store_->close() : Result<void>(); };
+  co_await offload(*environment_.pool, close_store);
   events_.cancel();
   co_await events_.join();
 }

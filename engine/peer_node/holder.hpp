@@ -22,7 +22,7 @@ class Holder final : public CommandHost {
   Holder(Environment environment, Command own, Config config, Io& io);
   ~Holder() override;
 
-  // Opens the folder's node and then DIR/control. Fails as Node::open does.
+  // Opens the folder's store and node, and then DIR/control. Fails as Node::open does.
   boost::asio::awaitable<Result<void>> open();
   // Runs our own command to its exit code. The first interrupt ends it.
   boost::asio::awaitable<int> run_own(Interrupts& interrupts);
@@ -34,6 +34,7 @@ class Holder final : public CommandHost {
                                   const Stop& stop) override;
 
  private:
+  boost::asio::awaitable<Result<void>> open_store(bool create);
   boost::asio::awaitable<void> follow_events();
   boost::asio::awaitable<void> log_event(const NodeEvent& event);
   CommandContext context_for(const GlobalOptions& global, const Config& config);
@@ -42,6 +43,7 @@ class Holder final : public CommandHost {
   Command own_;
   Config config_;
   Io& io_;
+  std::unique_ptr<Router> store_;  // outlives the node
   std::unique_ptr<Node> node_;
   std::optional<CommandServer> server_;
   Tasks events_;

@@ -90,6 +90,42 @@ TEST_CASE("each limit is a key under its own name, and no two share a field") {
   }
 }
 
+TEST_CASE("stores and routes are read in their order") {
+  const Config config = parse_config(R"([storage]
+fallback = "first"
+[[storage.store]]
+label = "first"
+[[storage.store]]
+label = "bulk"
+backend = "log"
+path = "/srv/bulk"
+adopt = true
+[[storage.route]]
+min_size = "4 KiB"
+role = "block"
+to = ["bulk", "first"]
+[[storage.route]]
+json = "/kind"
+one_of = ["a", 2, true]
+to_json = "/stores"
+)",
+                                     "sheaf.toml", plain_surroundings());
+  CHECK(config.storage.fallback == "first");
+  REQUIRE(config.storage.stores.size() == 2);
+  CHECK(config.storage.stores[0].folder == "first");
+  CHECK(config.storage.stores[0].kind == StoreConfig::Kind::leveldb);
+  CHECK(config.storage.stores[1].folder == "/srv/bulk");
+  CHECK(config.storage.stores[1].kind == StoreConfig::Kind::log);
+  CHECK(config.storage.stores[1].adopt);
+  REQUIRE(config.storage.routes.size() == 2);
+  CHECK(config.storage.routes[0].min_size == 4096);
+  CHECK(config.storage.routes[0].role == Traits::Role::block);
+  CHECK(config.storage.routes[0].to == std::vector<std::string>{"bulk", "first"});
+  CHECK(config.storage.routes[1].json == "/kind");
+  CHECK(config.storage.routes[1].one_of == std::vector<std::string>{"\"a\"", "2", "true"});
+  CHECK(config.storage.routes[1].to_json == "/stores");
+}
+
 TEST_CASE("what is wrong is named with file, line and key") {
   const std::pair<std::string, std::string> cases[] = {
       {"[node]\nlisten = 5", "sheaf.toml:2: node.listen: is not a list of texts"},
@@ -118,9 +154,28 @@ TEST_CASE("what is wrong is named with file, line and key") {
       {"[log]\nlevel = \"loud\"", "sheaf.toml:2: log.level: is none of error, warning, info, debug: loud"},
       {"[log]\nlevel = 3", "sheaf.toml:2: log.level: is not a text"},
       {"[storage]\ndurability = \"always\"", "sheaf.toml:2: storage.durability: is neither"},
-      {"[storage]\nfallback = \"bulk\"", "sheaf.toml:2: storage.fallback: only \"small\" is available"},
-      {"[storage]\n[[storage.store]]\nlabel = \"a\"", "storage.store: is not available in this version"},
-      {"[storage]\n[[storage.route]]\nto = [\"a\"]", "storage.route: is not available in this version"},
+      {"[storage]\nfallback = \"bulk\"", "sheaf.toml:2: storage.fallback: there is no such store: bulk"},
+      {"[storage]\nstore = 5", "sheaf.toml:2: storage.store: is not a list of tables"},
+      {"[[storage.store]]\nbackend = \"log\"", "sheaf.toml:1: storage.store: a store has a label"},
+      {"[[storage.store]]\nlabel = \"root\"", "sheaf.toml:2: storage.store.label: is empty, or \"root\""},
+      {"[[storage.store]]\nlabel = \"a\"\n[[storage.store]]\nlabel = \"a\"",
+       "sheaf.toml:4: storage.store.label: is used twice: a"},
+      {"[[storage.store]]\nlabel = \"a\"\nbackend = \"tape\"",
+       "sheaf.toml:3: storage.store.backend: is none of memory, leveldb, log: tape"},
+      {"[[storage.store]]\nlabel = \"a\"\nadopt = 1",
+       "sheaf.toml:3: storage.store.adopt: is neither true nor"},
+      {"[[storage.store]]\nlabel = \"a\"\nspeed = 1", "sheaf.toml:3: storage.store.speed: no such key"},
+      {"[[storage.route]]\nto = [\"small\",\n\"bulk\"]",
+       "sheaf.toml:3: storage.route.to: there is no such store: bulk"},
+      {"[[storage.route]]\nmin_size = \"4 KiB\"", "sheaf.toml:1: storage.route: the route leads nowhere"},
+      {"[[storage.route]]\nmin_size = \"4 KB\"\nto = [\"large\"]",
+       "sheaf.toml:2: storage.route.min_size: is not a size"},
+      {"[[storage.route]]\njson = \"stores\"\nto = [\"large\"]",
+       "sheaf.toml:1: storage.route: is not a JSON pointer: stores"},
+      {"[[storage.route]]\nrole = \"state\"\nto = [\"large\"]",
+       "sheaf.toml:2: storage.route.role: is neither block nor value"},
+      {"[[storage.route]]\narchive = \"x\"\nto = [\"large\"]",
+       "sheaf.toml:2: storage.route.archive: is not available in this version"},
       {"[node\n", "sheaf.toml:1: "},
       {"[log]\nlevel = \"info\"\nlevel = \"info\"", "sheaf.toml:3: "},
   };

@@ -35,9 +35,10 @@ struct StorageOptions {
   bool rebuild_root = false;  // as in RouterOptions
 };
 
-// What DIR holds, open. Blocks. Fails with not_found (no root, and not `create`), and as Router::open();
-// `trouble` then has the words. A root of an older format is migrated, which takes as long as it is large; a
-// newer one answers newer_format. Throws std::invalid_argument for options that contradict each other.
+// What DIR holds, open; DIR is made with mode 0700 where there is none, with `create`. Blocks. Fails with
+// not_found (no root, and not `create`), and as Router::open(); `trouble` then has the words. A root of an
+// older format is migrated, which takes as long as it is large; a newer one answers newer_format. Throws
+// std::invalid_argument for options that contradict each other.
 Result<std::unique_ptr<Router>> open_folder_store(const std::filesystem::path& folder, bool create,
                                                   const StorageOptions& options, RandomSource* random,
                                                   std::string& trouble);

@@ -1,0 +1,157 @@
+#include "engine/peer_node/storage_config.hpp"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+namespace sheaf::peer_node {
+namespace {
+
+// Calls read(name, value) for each key of each table of a list, and adds the key to what is refused.
+template <class Begin, class Read, class End>
+void each_table(const toml::node& node, Begin begin, Read read, End end) {
+  const auto* tables = node.as_array();
+  if (tables == nullptr || !tables->is_array_of_tables()) throw Refused{"is not a list of tables"};
+  for (const auto& element : *tables) {
+    begin();
+    for (const auto& [name, value] : *element.as_table()) {
+      try {
+        read(std::string_view(name), value);
+      } catch (Refused& refused) {
+        if (refused.at == nullptr) refused.at = &value;
+        if (refused.key.empty()) refused.key = "." + std::string(name);
+        throw refused;
+      }
+    }
+    try {
+      end();
+    } catch (Refused& refused) {
+      refused.at = &element;
+      throw refused;
+    } catch (const std::invalid_argument& wrong) {
+      throw Refused{wrong.what(), &element};
+    }
+  }
+}
+
+bool flag_of(const toml::node& node) {
+  const auto* flag = node.as_boolean();
+  if (flag == nullptr) throw Refused{"is neither true nor false"};
+  return flag->get();
+}
+
+StoreConfig::Kind kind_of(const toml::node& node) {
+  const std::string text = text_of(node);
+  if (text == "memory") return StoreConfig::Kind::memory;
+  if (text == "leveldb") return StoreConfig::Kind::leveldb;
+  if (text == "log") return StoreConfig::Kind::log;
+  throw Refused{"is none of memory, leveldb, log: " + text};
+}
+
+Traits::Role role_of(const toml::node& node) {
+  const std::string text = text_of(node);
+  if (text == "block") return Traits::Role::block;
+  if (text == "value") return Traits::Role::value;
+  throw Refused{"is neither block nor value (state always stays in the root): " + text};
+}
+
+std::string json_of(const toml::node& node) {
+  if (const auto* text = node.as_string()) return nlohmann::json(text->get()).dump();
+  if (const auto* number = node.as_integer()) return nlohmann::json(number->get()).dump();
+  if (const auto* number = node.as_floating_point()) return nlohmann::json(number->get()).dump();
+  if (const auto* flag = node.as_boolean()) return nlohmann::json(flag->get()).dump();
+  throw Refused{"is not a text, a number, true or false"};
+}
+
+std::vector<std::string> jsons_of(const toml::node& node) {
+  const auto* array = node.as_array();
+  if (array == nullptr) throw Refused{"is not a list"};
+  std::vector<std::string> out;
+  for (const auto& element : *array) out.push_back(json_of(element));
+  return out;
+}
+
+}  // namespace
+
+void read_stores(StorageOptions& options, const toml::node& node) {
+  options.stores.clear();
+  const auto begin = [&] { options.stores.emplace_back(); };
+  const auto read = [&](std::string_view name, const toml::node& value) {
+    StoreConfig& store = options.stores.back();
+    if (name == "label") {
+      store.label = text_of(value);
+      const auto same = [&](const StoreConfig& other) { return other.label == store.label; };
+      if (store.label.empty() || store.label == root_label) throw Refused{"is empty, or \"root\""};
+      if (std::count_if(options.stores.begin(), options.stores.end(), same) > 1)
+        throw Refused{"is used twice: " + store.label};
+    } else if (name == "backend") {
+      store.kind = kind_of(value);
+    } else if (name == "path") {
+      store.folder = text_of(value);
+    } else if (name == "adopt") {
+      store.adopt = flag_of(value);
+    } else {
+      throw Refused{"no such key"};
+    }
+  };
+  const auto end = [&] {
+    StoreConfig& store = options.stores.back();
+    if (store.label.empty()) throw Refused{"a store has a label"};
+    if (store.folder.empty()) store.folder = store.label;
+  };
+  each_table(node, begin, read, end);
+}
+
+void read_routes(StorageOptions& options, const toml::node& node) {
+  options.routes.clear();
+  const auto begin = [&] { options.routes.emplace_back(); };
+  const auto read = [&](std::string_view name, const toml::node& value) {
+    Route& route = options.routes.back();
+    if (route.name.empty()) route.name = "the route at line " + std::to_string(value.source().begin.line);
+    if (name == "min_size") {
+      route.min_size = bytes_of(value);
+    } else if (name == "max_size") {
+      route.max_size = bytes_of(value);
+    } else if (name == "role") {
+      route.role = role_of(value);
+    } else if (name == "json") {
+      route.json = text_of(value);
+    } else if (name == "equals") {
+      route.equals = json_of(value);
+    } else if (name == "one_of") {
+      route.one_of = jsons_of(value);
+    } else if (name == "to") {
+      route.to = texts_of(value);
+    } else if (name == "to_json") {
+      route.to_json = text_of(value);
+    } else if (name == "content_type" || name == "archive") {
+      throw Refused{"is not available in this version"};
+    } else {
+      throw Refused{"no such key"};
+    }
+  };
+  // Says what is no JSON pointer, or leads nowhere.
+  const auto end = [&] { (void)route_mapper({options.routes.back()}, {}); };
+  each_table(node, begin, read, end);
+}
+
+bool has_store(const StorageOptions& options, const std::string& label) {
+  if (label == root_label) return true;
+  if (options.stores.empty()) return label == "small" || label == "large";
+  return std::any_of(options.stores.begin(), options.stores.end(),
+                     [&](const StoreConfig& store) { return store.label == label; });
+}
+
+void check_labels(const StorageOptions& options, const toml::table& storage) {
+  const auto need = [&](const std::string& label, const toml::node& at, const char* key) {
+    if (!has_store(options, label)) throw Refused{"there is no such store: " + label, &at, key};
+  };
+  if (const auto* fallback = storage.get("fallback")) need(text_of(*fallback), *fallback, ".fallback");
+  const auto* routes = storage.get_as<toml::array>("route");
+  if (routes == nullptr) return;
+  for (const auto& route : *routes)
+    if (const auto* to = route.as_table()->get_as<toml::array>("to"))
+      for (const auto& label : *to) need(text_of(label), label, ".route.to");
+}
+
+}  // namespace sheaf::peer_node
