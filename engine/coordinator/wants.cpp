@@ -144,16 +144,20 @@ void Coordinator::start_wants() {
 }
 
 boost::asio::awaitable<void> Coordinator::open_want(Slot slot) {
-  const CoreKey key = wants_.at(slot).key;
-  const DiscoveryKey discovery = wants_.at(slot).discovery_key;
+  auto found = wants_.find(slot);
   Result<OpenCore*> core = EngineErrc::not_found;
-  if (cores_.knows(discovery))
-    core = co_await cores_.open(discovery);
-  else
+  DiscoveryKey discovery;
+  if (found != wants_.end()) {
+    const CoreKey key = found->second.key;
+    discovery = found->second.discovery_key;
     core = co_await cores_.consider(key);
-  const auto found = wants_.find(slot);
-  if (found == wants_.end()) {  // nobody is left who told it
+    if (!core && !cores_.knows(discovery)) core = co_await cores_.consider(key);  // it was on its way out
+    found = wants_.find(slot);
+  }
+  // Nobody is left who told it; or it was told anew meanwhile, and another of us was faster.
+  if (found == wants_.end() || found->second.state != Want::State::opening) {
     --active_;
+    start_wants();
     co_await drop(discovery);
     co_return;
   }
@@ -179,7 +183,11 @@ Coordinator::Progress Coordinator::progress(Peer& peer, const Want& want) {
   const TreeHead& head = core->local().head;
   const bool behind = newer(want.head.fork, want.head.length, head.fork, head.length);
   if (!channel) return behind ? Progress::broken : Progress::done;
-  if (!channel->is_open()) return Progress::waiting;
+  if (!channel->is_open()) {
+    // Who opens nothing in return does not have it, or does not want us to.
+    if (node_.timers.now() < want.moved + claim_patience) return Progress::waiting;
+    return behind ? Progress::broken : Progress::done;
+  }
   if (core->local().frozen) return Progress::done;
   if (behind && node_.timers.now() >= want.moved + claim_patience) return Progress::broken;
   if (behind) return Progress::waiting;

@@ -1,6 +1,5 @@
 // The bundle, row by row of what the multi-writer store it descends from does (HM-01 to HM-36), in the better
-// form where that one failed. What peers tell one another of their archives is not here: each archive is
-// added by its key.
+// form where that one failed.
 #include "sheaf/engine/bundle.hpp"
 
 #include <algorithm>
@@ -404,8 +403,6 @@ TEST_CASE(
   CHECK(list(world, a.bundle) == std::vector<Line>{{"/hello.txt", a.key}});
   CHECK(list(world, b.bundle) == std::vector<Line>{{"/cool.txt", b.key}});
   CHECK(list(world, c.bundle) == std::vector<Line>{{"/hello.txt", c.key}});
-  for (Peer* one : {&a, &b, &c})
-    for (const CoreKey& key : {a.key, b.key, c.key}) add(world, one->bundle, key);
   sync(world, a, b);
   sync(world, b, c);
   sync(world, a, b);

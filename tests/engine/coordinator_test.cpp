@@ -87,7 +87,9 @@ bool whole(World& world, Node& node) {
 
 }  // namespace
 
-TEST_CASE("an archive comes to peers that never met its writer, whole, and a second session moves nothing") {
+TEST_CASE(
+    "HM-14, HM-16: an archive comes to peers that never met its writer, whole; a second session moves "
+    "nothing") {
   World world;
   Writer writer(world, "hello");
   Node& a = world.add();
@@ -142,7 +144,8 @@ TEST_CASE("peers that agree open no core, and starting a node opens none") {
   CHECK_FALSE(join.a_ended);
 }
 
-TEST_CASE("live: what one writes comes to all who are connected, around a ring, and then nothing moves") {
+TEST_CASE(
+    "HM-15, HM-26 live, announce_loop: what one writes comes to all, around a ring, and then nothing moves") {
   World world;
   Writer writer(world, "hello");
   Node& a = world.add();

@@ -144,8 +144,9 @@ export class Coordinator {
     this.#sayItems([{ ...element, slot }], 1)
   }
 
-  goodbye () {
-    this.#say('bye', new Out().uint(3).uint(0))
+  goodbye (reason = 3, text = '') {
+    const words = Buffer.from(text)
+    this.#say('bye', new Out().uint(reason).uint(words.length).raw(words))
     this.channel.close()
   }
 

@@ -113,3 +113,15 @@ test('a one-shot connect ends with goodbye and 0 once both have settled', limit,
   assert.equal(peer.bye, 3)
   assert.equal((await ended).code, 0)
 })
+
+test('a peer that goes before both have settled leaves exit code 6', limit, async (t) => {
+  const sheaf = new Sheaf(t)
+  const core = await bareCore(sheaf, 'log', 2)
+  const { address, stream } = await accept(t)
+  const ended = sheaf.run(['connect', address], { code: 6 })
+  const secret = await stream
+  const peer = new Coordinator(secret, [{ ...core, length: 9 }]) // a claim that is not made good
+  await within(peer.until((p) => p.heard.includes('root')), 'their root', patience)
+  secret.end()
+  assert.match((await ended).stderr, /ended before everything was here/)
+})

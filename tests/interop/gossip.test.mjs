@@ -31,6 +31,7 @@ async function assertOneView (folders, contents) {
     const all = await entries(sheaf)
     assert.deepEqual(all.map((e) => e.name).sort(), Object.keys(contents).flatMap((name) => contents[name].map(() => `/${name}`)).sort())
     assert.equal(new Set(all.map((e) => e.link)).size, all.length)
+    assert.deepEqual(all.map((e) => e.length).sort(), Object.values(contents).flat().map((text) => text.length).sort())
     const read = {}
     for (const entry of all) {
       const { stdout } = await sheaf.run(['read', JSON.stringify({ name: entry.name.slice(1), link: entry.link })])
@@ -42,17 +43,20 @@ async function assertOneView (folders, contents) {
 
 async function three (t) {
   const [a, b, c] = [new Sheaf(t), new Sheaf(t), new Sheaf(t)]
-  await write(a, 'hello.txt', 'hello from a')
-  await write(b, 'hello.txt', 'hello from b')
-  await write(c, 'cool.txt', 'cool from c')
-  return { a, b, c, contents: { 'hello.txt': ['hello from a', 'hello from b'], 'cool.txt': ['cool from c'] } }
+  for (const [sheaf, name, text] of [[a, 'hello.txt', 'HI\n'], [b, 'hello.txt', 'HOWDY\n'], [c, 'cool.txt', 'WHATEVER\n']]) {
+    const { stdout } = await write(sheaf, name, text) // HM-30
+    assert.equal(stdout.length, 0)
+    assert.deepEqual((await entries(sheaf)).map((e) => [e.name, e.length]), [[`/${name}`, text.length]])
+  }
+  return { a, b, c, contents: { 'hello.txt': ['HI\n', 'HOWDY\n'], 'cool.txt': ['WHATEVER\n'] } }
 }
 
 for (const how of ['', ',pipes']) {
-  test(`a with b, b with c, a with b: all three have all, over socat${how}`, limit, async (t) => {
+  test(`HM-25, HM-26, HM-35: a with b, b with c, a with b: all three have all, over socat${how}`, limit, async (t) => {
     const { a, b, c, contents } = await three(t)
     await sync(a, b, how)
     await sync(b, c, how)
+    assert.equal((await entries(a)).length, 2) // a and c never meet: b has yet to tell
     await sync(a, b, how)
     await assertOneView([a, b, c], contents)
   })
@@ -80,17 +84,27 @@ test('a private archive is not told', limit, async (t) => {
   assert.equal((await entries(a)).filter((e) => e.link === key).length, 0)
 })
 
-test('live: what c writes is in a at once, joined over TCP and WebSocket by way of b', limit, async (t) => {
+test('HM-14, HM-16 live: what c writes is in a at once, joined over TCP and WebSocket by way of b', limit, async (t) => {
   const { a, b, c, contents } = await three(t)
-  const atB = await b.serve()
   const atC = await c.serveAt('ws://127.0.0.1:0')
-  await b.start(['connect', '--live', atC.address])
+  const atB = await b.serve('--peer', atC.address)
   await a.serve('--peer', atB.address)
   await eventually(() => entries(a), (all) => all.length === 3, 'three entries', patience)
   await eventually(() => entries(c), (all) => all.length === 3, 'three entries', patience)
   await assertOneView([a, b, c], contents)
+  const live = a.start(['list', '--live'])
+  await live.next((e) => e.name === '/cool.txt', 'what is there')
   await write(c, 'news.txt', 'just now')
-  const all = await eventually(() => entries(a), (every) => every.length === 4, 'the news', patience)
-  const news = all.find((e) => e.name === '/news.txt')
-  assert.equal((await a.run(['read', JSON.stringify(news)])).stdout.toString(), 'just now')
+  const news = await live.next((e) => e.name === '/news.txt', 'the news', patience)
+  assert.equal((await a.run(['read', JSON.stringify({ name: 'news.txt', link: news.link })])).stdout.toString(), 'just now')
+  assert.equal(news.link, (await c.json(['init'])).key)
+})
+
+test('HM-36: exit codes of what cannot be, and a write that survives its process', limit, async (t) => {
+  const a = new Sheaf(t)
+  await a.run(['no-such-command'], { code: 2 })
+  await write(a, 'hello.txt', 'HI\n')
+  await a.run(['read', '{"name":'], { code: 2 })
+  await a.run(['read', JSON.stringify({ name: 'hello.txt', link: 'ab'.repeat(32) })], { code: 3 })
+  assert.equal((await a.run(['read', 'hello.txt'])).stdout.toString(), 'HI\n')
 })

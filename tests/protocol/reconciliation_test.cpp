@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/support/coordinator_vectors.hpp"
+#include "tests/support/simulated_archives.hpp"
 
 using namespace sheaf;
 using namespace sheaf::test;
@@ -337,49 +338,13 @@ TEST_CASE("at the deepest prefix that an entry can name a difference is answered
 
 namespace {
 
-// The sets of the recorded simulation: half of the differences are archives that one side has, half are
-// archives whose length moved on one side.
-struct Sets {
-  std::vector<KeyedHead> a;
-  std::vector<KeyedHead> b;
-};
-
-KeyedHead simulated(std::uint64_t n) {
-  return {CoreKey::from(crypto::blake2b({as_bytes("archive " + std::to_string(n))}).bytes()),
-          {0},
-          {2 + n * 7919 % 5000}};
-}
-
-Sets simulated_sets(std::uint64_t archives, std::uint64_t different, std::uint32_t seed) {
-  std::uint32_t x = seed;
-  const auto random = [&x](std::uint32_t below) {
-    x ^= x << 13;
-    x ^= x >> 17;
-    x ^= x << 5;
-    return x % below;
-  };
-  const std::uint64_t common = archives - (different + 1) / 2;
-  Sets out;
-  for (std::uint64_t n = 0; n < common; ++n) out.a.push_back(simulated(n));
-  out.b = out.a;
-  for (std::uint64_t i = 0; i < different; ++i) {
-    const KeyedHead element = simulated(common + i);
-    auto& one = random(2) == 1 ? out.a : out.b;
-    one.push_back(element);
-    if (i % 2 == 0) continue;
-    one.back().length.value += 1 + random(50);
-    (&one == &out.a ? out.b : out.a).push_back(element);
-  }
-  return out;
-}
-
 struct Cost {
   std::size_t bytes = 0;
   unsigned halves = 1;  // the opens cross
 };
 
 // Counted as the simulation counts: 22 bytes around each message, both opens, nothing batched.
-Cost cost_of(const Sets& sets, const CoordinatorKeys& keys) {
+Cost cost_of(const SimulatedSets& sets, const CoordinatorKeys& keys) {
   constexpr std::size_t around = 22;
   constexpr std::size_t open = 2 + 1 + 18 + 33 + 36 + 20;
   Side a(sets.a, keys, true, false);

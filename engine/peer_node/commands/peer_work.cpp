@@ -14,6 +14,9 @@ constexpr Duration look_again = std::chrono::milliseconds(10);
 
 asio::awaitable<Result<void>> until_channel(CommandContext& context, Core& core) {
   for (;;) {
+    // A peer that told nothing newer of it has no channel for it before something is asked, be it no block.
+    const auto asked = co_await core.download(BlockRange{});
+    if (!asked) co_return asked.error();
     const auto info = co_await core.info();
     if (!info) co_return info.error();
     if (info->peers > 0) co_return Result<void>{};
