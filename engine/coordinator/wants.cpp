@@ -263,10 +263,11 @@ boost::asio::awaitable<void> Coordinator::drop(DiscoveryKey discovery) {
   co_await cores_.drop(discovery);
 }
 
-// What is not whole here is asked of every peer once: heads say nothing of blocks.
+// What is not whole here is asked of every peer once: heads say nothing of blocks. So are bare cores, whose
+// two histories may have one length; of archives there can be too many.
 void Coordinator::try_incomplete(Peer& peer) {
   for (const auto& [slot, known] : known_) {
-    if (!known.first_try && (options_.sparse || known.complete())) continue;
+    if (!known.bare && !known.first_try && (options_.sparse || known.complete())) continue;
     if (known.length == Length{} && !known.first_try) continue;  // a newer head would have been told
     if (!peer.session->shows(known.discovery_key)) continue;
     want(peer, known.key, {known.fork, known.length});

@@ -267,8 +267,9 @@ void OpenCore::finish_one(ReorgStep& step, const Delta& delta) {
 }
 
 void OpenCore::finish_one(ConflictCheck& check, const Delta&) {
-  if (check.outcome.has_value() && *check.outcome == Comparison::conflict) freeze();
+  // Peers are shown both trees before the session looks whether anything is left to say to them.
   replicator_.conflict_checked(check);
+  if (check.outcome.has_value() && *check.outcome == Comparison::conflict) freeze();
 }
 
 void OpenCore::finish_one(Append& append, const Delta& delta) {

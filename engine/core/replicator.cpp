@@ -121,7 +121,10 @@ void Replicator::take_data(Attachment& attachment) {
         owner_.reorg_step(ReorgStep{std::move(item), std::move(reorg_), {}});
         break;
       }
-      case Purpose::conflict: owner_.conflict_check({std::move(item), Comparison::invalid, {}}); break;
+      case Purpose::conflict:
+        attachment.conflict_asked = true;  // or shown to us unasked
+        owner_.conflict_check({std::move(item), Comparison::invalid, {}});
+        break;
     }
   }
 }
@@ -436,11 +439,15 @@ bool Replicator::ask_conflict(Attachment& attachment) {
 // A peer that has blocks, and no more than we have, sends nothing that would not fit. A writer asks it for
 // its tree when it did not learn its length from us, since somebody else may write with our key: a copied
 // folder, or a thief.
-void Replicator::compare_with(Attachment& attachment) {
+bool Replicator::to_compare(const Attachment& attachment) const {
   const RemoteState& remote = attachment.channel->remote();
-  if (!owner_.is_own() || !remote.synced || attachment.conflict_asked) return;
-  if (remote.length <= attachment.compared || remote.length > local_.head.length) return;
-  if (ask_conflict(attachment)) attachment.compared = remote.length;
+  return owner_.is_own() && !local_.frozen && remote.synced && remote.fork == local_.head.fork &&
+         remote.length > attachment.compared && remote.length <= local_.head.length;
+}
+
+void Replicator::compare_with(Attachment& attachment) {
+  if (attachment.conflict_asked || !to_compare(attachment)) return;
+  if (ask_conflict(attachment)) attachment.compared = attachment.channel->remote().length;
 }
 
 // Whoever says a length has heard of no longer history once we have come up with it.
@@ -473,6 +480,7 @@ void Replicator::conflict_checked(ConflictCheck& check) {
   attachment->on_trial = false;
   if (outcome.has_value() && *outcome == Comparison::equal) attachment->channel->resume();
   compare_with(*attachment);  // it may have grown meanwhile
+  attachment->session->flush();
 }
 
 void Replicator::work_failed(std::vector<Ingest::Item>& items) {
@@ -562,6 +570,11 @@ bool Replicator::complete(const CoreChannel& channel) const {
 
 bool Replicator::fetched(const CoreChannel& channel) const {
   if (channel.in_flight() > 0) return false;
+  const auto compares = [&](const auto& entry) {
+    const Attachment& attachment = entry.second;
+    return attachment.channel == &channel && (attachment.conflict_asked || to_compare(attachment));
+  };
+  if (std::ranges::any_of(attachments_, compares)) return false;
   const RemoteState& remote = channel.remote();
   if (!remote.synced) return false;
   if (node_.sparse) return true;

@@ -129,6 +129,7 @@ class Replicator {
   void bad_data(Attachment& attachment, const Error& error);
   bool ask_for_conflict(Attachment& attachment);
   bool ask_conflict(Attachment& attachment);
+  bool to_compare(const Attachment& attachment) const;
   void compare_with(Attachment& attachment);
   void note_met();
   bool may_share_frames() const;

@@ -171,10 +171,12 @@ asio::awaitable<void> Holder::log_event(const NodeEvent& event) {
         co_await io_.say("sheaf: session with " + who +
                          " ended: " + std::string(to_string(event.summary.reason)));
       co_return;
-    case NodeEvent::Kind::core_frozen:
-      co_await io_.say("sheaf: " + (event.core ? to_string(*event.core) : std::string("a core")) +
-                       ": its writer signed two histories; it takes nothing more");
+    case NodeEvent::Kind::core_frozen: {
+      // Put together before the wait: g++ 12 destroys twice what a ?: within it has made.
+      const std::string core = event.core ? to_string(*event.core) : "a core";
+      co_await io_.say("sheaf: " + core + ": its writer signed two histories; it takes nothing more");
       co_return;
+    }
     case NodeEvent::Kind::gap:
       if (level >= LogLevel::debug) co_await io_.say("sheaf: some events were dropped");
       co_return;
