@@ -1,6 +1,7 @@
 // What a comparison costs on the wire: two whole sessions, Noise and encryption and all, joined by what they
 // say.
 #include <array>
+#include <set>
 
 #include <doctest/doctest.h>
 
