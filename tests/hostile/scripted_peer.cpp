@@ -137,7 +137,9 @@ std::optional<Buffer> ScriptedPeer::read_frame() {
   const auto prefix = read(3);
   if (!prefix) return std::nullopt;
   Reader in(*prefix);
-  return read(in.u24());
+  auto body = read(in.u24());
+  if (!body) inbox_.insert(inbox_.begin(), prefix->begin(), prefix->end());  // the rest may still come
+  return body;
 }
 
 void ScriptedPeer::end() { ::shutdown(descriptor_, SHUT_WR); }
