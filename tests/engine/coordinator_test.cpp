@@ -261,7 +261,7 @@ TEST_CASE("a download that was cut goes on with the next session, though heads a
   Node& b = world.add();
   std::vector<Buffer> blocks(400, Buffer(20'000));
   Core log = create(world, a, "log", blocks);
-  Core copy = std::move(*world.run(b.follow(log.key())));
+  Core copy = *world.run(b.follow(log.key()));
   auto& join = world.join(b, a, Until::complete, {.delay = std::chrono::milliseconds(20)});
   REQUIRE(world.until([&] { return world.run(copy.info())->local.value > 20; }));
   join.a->cut();
