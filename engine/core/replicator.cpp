@@ -83,8 +83,10 @@ void Replicator::process(CoreChannel& channel) {
     if (asked.parts.block) in_flight_.clear(asked.parts.block->index);
     if (upgrading_ == attachment->id && asked.parts.upgrade && asked.purpose == Purpose::blocks)
       upgrading_.reset();
-    if (asked.purpose == Purpose::conflict && attachment->on_trial)
-      return attachment->session->end(SessionEnd::invalid_proof);
+    if (asked.purpose == Purpose::conflict) {
+      if (attachment->on_trial) return attachment->session->end(SessionEnd::invalid_proof);
+      attachment->conflict_asked = false;  // it shows no tree: there is nothing to wait for
+    }
     if (asked.purpose == Purpose::reorg && reorg_asked_ == attachment->id) {
       reorg_.reset();
       reorg_fork_.reset();
