@@ -54,7 +54,7 @@ awaitable<Result<FileReader::Impl::Place>> FileReader::Impl::locate() {
   while (from != Core::From::here && end_of((*core)->local().head.length) < blob().blocks().end)
     if (auto waited = co_await (*core)->until_changed(); !waited) co_return waited.error();
   auto found = co_await (*core)->seek({entry.offset.byte.value + position}, from);
-  if (!found) co_return found.error();
+  if (!found) co_return why_no_contents(found.error());
   if (!blob().blocks().contains(found->block)) co_return ProtocolErrc::malformed;
   co_return Place{found->block, found->offset.value, 0};
 }
@@ -86,7 +86,7 @@ awaitable<Result<Buffer>> FileReader::Impl::next() {
       block = co_await (*core)->get(index, from);
     else
       block = co_await (*core)->fetch(index, ahead);
-    if (!block) co_return block.error();
+    if (!block) co_return why_no_contents(block.error());
     if (entry.mapped && block->size() != map_[place_->in_map].bytes.value) co_return ProtocolErrc::malformed;
     const std::uint64_t skip = std::min<std::uint64_t>(place_->offset, block->size());
     const std::uint64_t size = std::min<std::uint64_t>(block->size() - skip, end - position);

@@ -103,7 +103,7 @@ awaitable<Result<std::vector<MappedBlock>>> OpenArchive::block_map(BlobId id, Co
     auto core = co_await blobs(from);
     if (!core) co_return core.error();
     auto bytes = co_await (*core)->get(block, from == Core::From::here ? from : Core::From::future);
-    if (!bytes) co_return bytes.error();
+    if (!bytes) co_return why_no_contents(bytes.error());
     if (auto decoded = decode_block_map(*bytes, out); !decoded) co_return decoded.error();
   }
   co_return out;

@@ -28,6 +28,12 @@ struct StoredEntry {
 // Malformed where the value is none.
 Result<StoredEntry> stored_entry(const BeeEntry& entry);
 
+// Why contents that a signed entry names cannot be read. They were written, so whatever lies past the length
+// known here is only not here yet: of an archive's two cores the one with the entries may be the further.
+inline Error why_no_contents(const Error& error) {
+  return error == EngineErrc::out_of_range ? EngineErrc::not_available : error;
+}
+
 class OpenArchive {
  public:
   OpenArchive(CoreRegistry& cores, const CoreKey& key, boost::asio::any_io_executor strand);

@@ -137,6 +137,28 @@ TEST_CASE("a sparse node fetches what is read, wherever reading begins") {
   CHECK(world.run(archive.get("other", Core::From::here)).error() == EngineErrc::not_available);
 }
 
+TEST_CASE("contents whose core has not come yet are not here, whatever the entries say of them") {
+  World world;
+  Node& elsewhere = world.add();
+  Node& writer = world.add();
+  Node& reader = world.add();
+  Drive drive(world, elsewhere);
+  DriveEntry mapped = file(4, 21, 1, 11);
+  mapped.blob->mapped = true;
+  drive.tree.put("/mapped", mapped);
+  Core db = create(world, writer, "db", drive.tree.blocks);
+  Archive archive = follow(world, reader, db.key());
+  world.join(reader, writer);
+  REQUIRE(world.until([&] { return world.run(archive.info())->version == Version{7}; }));
+  CHECK(list(world, archive, {.from = Core::From::here}).names.size() == 6);
+  CHECK(world.run(archive.entry("hello", Core::From::here)).value()->local == Length{0});
+  CHECK(world.run(archive.get("hello", Core::From::here)).error() == EngineErrc::not_available);
+  CHECK(world.run(archive.get("mapped", Core::From::here)).error() == EngineErrc::not_available);
+  auto middle = world.run(archive.read("hello", {.offset = {8}, .from = Core::From::here}));
+  REQUIRE(middle.has_value());
+  CHECK(world.run(middle->next()).error() == EngineErrc::not_available);
+}
+
 TEST_CASE("a folder is listed in either direction, without what is ignored, and flat") {
   World world;
   Node& writer = world.add();
