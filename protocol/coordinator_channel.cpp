@@ -96,6 +96,7 @@ std::optional<SessionEnd> CoordinatorChannel::opened(Bytes body, Instant now) {
 void CoordinatorChannel::leave(Ending ending) {
   if (state_ == State::closed) return;
   ending.settled = settled();
+  ending.remote_missing = remote_missing();
   mux_.close(id_);
   closed(false);
   ending_ = std::move(ending);

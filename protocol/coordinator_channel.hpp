@@ -50,10 +50,11 @@ class CoordinatorChannel {
   enum class State : std::uint8_t { opening, proved, closed };
   // How the channel ended.
   struct Ending {
-    bool rejected = false;      // the other side does not speak it, or holds another bundle: it is plain
-    bool proof_failed = false;  // whoever opened it does not know the secret
-    bool ours = false;          // the reason is what we told them
-    bool settled = false;       // both sides had settled by then
+    bool rejected = false;        // the other side does not speak it, or holds another bundle: it is plain
+    bool proof_failed = false;    // whoever opened it does not know the secret
+    bool ours = false;            // the reason is what we told them
+    bool settled = false;         // both sides had settled by then
+    bool remote_missing = false;  // and they still missed something that we have not
     coordinator::ByeReason reason{};  // 0: closed without a word
     std::string text{};
   };
@@ -111,6 +112,8 @@ class CoordinatorChannel {
   // What does the peer hold of these? False: it cannot be asked now (C7), or does not answer such questions.
   // Requires: at most 1,024 keys.
   bool ask(std::vector<CoreKey> keys);
+  bool answers_questions() const { return (features_ & coordinator::feature::holdings) != 0; }
+  std::size_t questions() const { return asked_.size(); }  // that are not answered yet
 
   // -- Settling. The owner says whether all that came in has been dealt with: stored, durable, or refused.
   // `missing`: something is wanted that this peer has not.

@@ -240,6 +240,10 @@ void Coordinator::raise(const Known& known) {
   }
 }
 
+bool Coordinator::lacks_something() const {
+  return std::ranges::any_of(known_, [](const auto& entry) { return !entry.second.complete(); });
+}
+
 std::vector<CoordinatorSession*> Coordinator::sessions() const {
   std::vector<CoordinatorSession*> out;
   for (const auto& [session, peer] : peers_) out.push_back(session);
@@ -291,7 +295,13 @@ std::optional<SessionEnd> Coordinator::look(CoordinatorSession& session) {
   if (!peer || !channel || channel->state() != CoordinatorChannel::State::proved) return std::nullopt;
   if (!std::exchange(peer->greeted, true)) share_asked_for(*peer);
   take_in(*peer, *channel);
-  if (channel->live() && !std::exchange(peer->tried, true)) try_incomplete(*peer);
+  for (const auto& refused : channel->take_refused()) {
+    // A bare core is followed by nobody who was not asked to.
+    const auto known = known_.find(slot_of(refused.key));
+    if (known != known_.end() && !known->second.bare) session.was_refused(refused.reason);
+  }
+  if (channel->live() && !std::exchange(peer->tried, true)) try_incomplete(*peer, *channel);
+  want_held(*peer, *channel);
   for (const Slot& slot : std::exchange(peer->due, {})) {
     const auto found = wants_.find(slot);
     if (found == wants_.end() || !peer->open.contains(slot)) continue;
@@ -304,7 +314,8 @@ std::optional<SessionEnd> Coordinator::look(CoordinatorSession& session) {
   }
   // From here on whoever reads has its channel, or has been refused one.
   if (channel->live() && !std::exchange(peer->told_first_look, true)) session.first_look_done();
-  const bool all = peer->wants.empty() && (channel->told_settled() || session.complete());
+  const bool all = peer->wants.empty() && peer->to_ask.empty() && channel->questions() == 0 &&
+                   (channel->told_settled() || session.complete());
   channel->dealt_with(all, peer->missing);
   channel->pump(node_.timers.now());
   return std::nullopt;

@@ -37,6 +37,8 @@ class CoordinatorSession {
   virtual CoreChannel* channel_of(const OpenCore& core) = 0;
   // Nothing is asked or owed on any core's channel, and nothing that the peer announced is missing.
   virtual bool complete() const = 0;
+  // The peer will not follow something that we told it of.
+  virtual void was_refused(coordinator::RefusalReason reason) = 0;
   // Lets the session look at what came of it: Coordinator::look() follows, at once or soon.
   virtual void look_again() = 0;
   // The sets were compared, and whatever a reader waits for was asked for.
@@ -59,11 +61,14 @@ class Coordinator {
   // Whether this peer is given the core: a private one only where the user chose the peer.
   bool shows(const DiscoveryKey& core, const PublicKey& remote, bool trusted) const;
   const std::set<DiscoveryKey>& private_cores() const { return private_; }
+  bool lacks_something() const;
   std::size_t elements() const { return shown_.elements.size(); }
 
   // -- Cores.
   void core_followed(const OpenCore& core);  // also: created here, or its record changed
   bool core_changed(OpenCore& core);         // true: it is an element from now on
+  // Nothing of it is wanted on the session, and what becomes of it will be told there without its channel.
+  bool tells(const CoordinatorSession& session, const OpenCore& core) const;
   // Something came on the session's channel of the core, or it was opened or closed.
   void channel_moved(const CoordinatorSession& session, const OpenCore& core);
   void core_wanted(OpenCore& core);
@@ -111,9 +116,10 @@ class Coordinator {
     std::set<Slot> open{};  // those of them whose cores are open
     std::set<Slot> due{};   // those of them that something happened to
     std::unordered_set<Slot, FixedBytesHash> refused{};
-    std::size_t broken_words = 0;  // claims that were not made good
-    bool greeted = false;          // what readers wait for was opened
-    bool tried = false;            // what is incomplete was tried once
+    std::size_t broken_words = 0;   // claims that were not made good
+    bool greeted = false;           // what readers wait for was opened
+    bool tried = false;             // what is incomplete was tried once, or is asked for
+    std::vector<CoreKey> to_ask{};  // what of these does it hold?
     bool told_first_look = false;
     bool missing = false;  // something wanted is not here, and this peer has it not
   };
@@ -140,11 +146,13 @@ class Coordinator {
   Progress blobs_progress(Peer& peer, const Want& want, const OpenCore& db);
   void end_want(Peer& peer, const Slot& slot);
   void close_want(const Slot& slot);
-  void try_incomplete(Peer& peer);
+  void try_incomplete(Peer& peer, CoordinatorChannel& channel);
+  void want_held(Peer& peer, CoordinatorChannel& channel);
   void share_asked_for(Peer& peer);
   boost::asio::awaitable<void> open_partner(DiscoveryKey blobs);
   boost::asio::awaitable<void> watch_wants();
   boost::asio::awaitable<void> drop(DiscoveryKey core);
+  boost::asio::awaitable<void> close_unanswered(CoordinatorSession* session, DiscoveryKey key);
   void update_flags();
   void look_everywhere();
   Peer* find(const CoordinatorSession& session);

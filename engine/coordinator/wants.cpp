@@ -116,6 +116,13 @@ void Coordinator::channel_moved(const CoordinatorSession& session, const OpenCor
   if (peer->open.contains(slot)) peer->due.insert(slot);
 }
 
+bool Coordinator::tells(const CoordinatorSession& session, const OpenCore& core) const {
+  const auto peer = peers_.find(const_cast<CoordinatorSession*>(&session));
+  if (peer == peers_.end() || peer->second.wants.contains(slot_of_whole(core))) return false;
+  return core.recorded() && session.shows(core.record().discovery_key) &&
+         !private_.contains(core.record().discovery_key);
+}
+
 void Coordinator::want_changed(const OpenCore& core) {
   if (wants_.empty()) return;
   const Slot slot = slot_of_whole(core);
@@ -182,10 +189,15 @@ Coordinator::Progress Coordinator::progress(Peer& peer, const Want& want) {
   const CoreChannel* channel = peer.session->channel_of(*core);
   const TreeHead& head = core->local().head;
   const bool behind = newer(want.head.fork, want.head.length, head.fork, head.length);
+  const bool lacks = behind || (!options_.sparse && core->local().have.count() < head.length);
+  if (!channel && lacks && node_.timers.now() < want.moved + claim_patience) {
+    peer.session->share(*core, true);  // closed meanwhile, because nothing was asked on it yet
+    channel = peer.session->channel_of(*core);
+  }
   if (!channel) return behind ? Progress::broken : Progress::done;
   if (!channel->is_open()) {
-    // Who opens nothing in return does not have it, or does not want us to.
     if (node_.timers.now() < want.moved + claim_patience) return Progress::waiting;
+    node_.tasks.spawn(close_unanswered(peer.session, want.discovery_key));
     return behind ? Progress::broken : Progress::done;
   }
   if (core->local().frozen) return Progress::done;
@@ -252,6 +264,15 @@ void Coordinator::close_want(const Slot& slot) {
   start_wants();
 }
 
+// Who opens nothing in return does not have it, or does not want us to.
+boost::asio::awaitable<void> Coordinator::close_unanswered(CoordinatorSession* session, DiscoveryKey key) {
+  co_await boost::asio::post(node_.strand, boost::asio::use_awaitable);
+  OpenCore* core = cores_.find(key);
+  if (!core || !peers_.contains(session)) co_return;
+  const CoreChannel* channel = session->channel_of(*core);
+  if (channel && !channel->is_open()) session->unshare(*core);
+}
+
 // A candidate that nothing came of, unless somebody wants it again.
 boost::asio::awaitable<void> Coordinator::drop(DiscoveryKey discovery) {
   // Whoever found out may be in the middle of its own work with it.
@@ -263,14 +284,33 @@ boost::asio::awaitable<void> Coordinator::drop(DiscoveryKey discovery) {
   co_await cores_.drop(discovery);
 }
 
-// What is not whole here is asked of every peer once: heads say nothing of blocks. So are bare cores, whose
-// two histories may have one length; of archives there can be too many.
-void Coordinator::try_incomplete(Peer& peer) {
+// Heads say nothing of blocks: of what is not whole here the peer is asked, or it is tried, where the peer
+// holds everything or answers no questions. Bare cores are tried with every peer, since two histories may
+// have one length; of archives there can be too many.
+void Coordinator::try_incomplete(Peer& peer, CoordinatorChannel& channel) {
+  const bool asks = channel.answers_questions() && !channel.remote_whole();
   for (const auto& [slot, known] : known_) {
     if (!known.bare && !known.first_try && (options_.sparse || known.complete())) continue;
     if (known.length == Length{} && !known.first_try) continue;  // a newer head would have been told
     if (!peer.session->shows(known.discovery_key)) continue;
-    want(peer, known.key, {known.fork, known.length});
+    if (asks && !known.bare && !known.first_try)
+      peer.to_ask.push_back(known.key);
+    else
+      want(peer, known.key, {known.fork, known.length});
+  }
+}
+
+void Coordinator::want_held(Peer& peer, CoordinatorChannel& channel) {
+  while (!peer.to_ask.empty()) {
+    const std::size_t count = std::min(peer.to_ask.size(), coordinator::elements_most);
+    const auto from = peer.to_ask.end() - static_cast<std::ptrdiff_t>(count);
+    if (!channel.ask({from, peer.to_ask.end()})) break;
+    peer.to_ask.erase(from, peer.to_ask.end());
+  }
+  for (const auto& held : channel.take_held()) {
+    const auto known = known_.find(slot_of(held.key));
+    if (held.holding == coordinator::Holding::nothing || known == known_.end()) continue;
+    want(peer, held.key, {known->second.fork, known->second.length});
   }
 }
 

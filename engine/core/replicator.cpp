@@ -42,6 +42,9 @@ void Replicator::opened(CoreChannel& channel) {
 void Replicator::detach(CoreChannel& channel) {
   Attachment* attachment = find(channel);
   if (!attachment) return;
+  take_data(*attachment);  // what came with the end of the channel, or it would count as asked for ever
+  attachment = find(channel);
+  if (!attachment) return;
   channel.close();
   for (const Asked& asked : channel.take_unanswered())
     if (asked.parts.block) in_flight_.clear(asked.parts.block->index);

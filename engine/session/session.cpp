@@ -15,6 +15,13 @@ constexpr Duration answer_limit = std::chrono::seconds(5);
 // How soon a peer that owes answers which nobody else has is looked at again.
 constexpr Duration answer_again = std::chrono::seconds(1);
 
+// A channel on which neither side wants anything is kept for so long: who goes on writing is heard at once.
+constexpr Duration idle_limit = std::chrono::seconds(30);
+// With one of ours; a plain peer hears of new lengths on open channels alone. Beyond it those go that were
+// idle for longest, and this many more.
+constexpr std::size_t channels_most = 1'024;
+constexpr std::size_t channels_spare = 128;
+
 SecretStream::Options stream_options(const Session::Options& options) {
   SecretStream::Options out;
   out.role = options.role;
@@ -66,13 +73,33 @@ boost::asio::awaitable<SessionSummary> Session::run() {
   co_await tasks_.join();
   while (!channels_.empty()) forget_channel(*channels_.begin()->first);
   first_look_done();
-  // They have said goodbye, after both had settled: all that they had is here.
-  if (CoordinatorChannel* channel = machine_.coordinator())
-    summary_.complete = summary_.complete || (channel->ending().settled &&
-                                              channel->ending().reason == coordinator::ByeReason::closing);
+  if (const CoordinatorChannel* channel = machine_.coordinator()) note_goodbye(*channel);
+  summary_.of_bundle = proved_;
+  summary_.missing = bundle_.lacks_something();
   summary_.reason = machine_.ended().value_or(SessionEnd::local_ended);
   summary_.remote_key = remote_key();
   co_return summary_;
+}
+
+void Session::note_goodbye(const CoordinatorChannel& channel) {
+  using coordinator::ByeReason;
+  const CoordinatorChannel::Ending& ending = channel.ending();
+  if (ending.ours || ending.rejected) return;
+  switch (ending.reason) {
+    // After both had settled: all that they had is here.
+    case ByeReason::closing:
+      summary_.complete = summary_.complete || ending.settled;
+      summary_.remote_missing = summary_.remote_missing || ending.remote_missing;
+      break;
+    case ByeReason::version:
+    case ByeReason::feature:
+    case ByeReason::not_allowed:
+    case ByeReason::not_member:
+    case ByeReason::announce_flood:
+      summary_.turned_away = to_string(ending.reason) + (ending.text.empty() ? "" : ": " + ending.text);
+      break;
+    default: break;
+  }
 }
 
 void Session::drain() {
@@ -86,6 +113,7 @@ void Session::drain() {
     for (CoreChannel* channel : touched)
       if (const auto found = channels_.find(channel); found != channels_.end()) {
         bundle_.channel_moved(*this, *found->second);
+        by_core_.at(found->second).used = node_.timers.now();
         found->second->replicator().process(*channel);
       }
   }
@@ -151,6 +179,44 @@ boost::asio::awaitable<void> Session::watch_answers() {
   watching_answers_ = false;
 }
 
+// One sleeper a session, while channels are open. Closing has a turn of its own, here and in trim(): whoever
+// opens a channel too many may be in the middle of a core's work.
+boost::asio::awaitable<void> Session::watch_idle() {
+  while (!channels_.empty() && !machine_.finished()) {
+    const Instant look = node_.timers.now() + idle_limit / 3;
+    const auto slept = co_await node_.timers.sleep_until(look);
+    if (!slept) break;
+    close_idle();
+  }
+  watching_idle_ = false;
+}
+
+boost::asio::awaitable<void> Session::trim() {
+  co_await boost::asio::post(node_.strand, boost::asio::use_awaitable);
+  trim_posted_ = false;
+  close_idle();
+}
+
+// Whatever rises later is told by the coordinator, and a channel opened anew.
+void Session::close_idle() {
+  if (machine_.finished() || kind_ != Kind::proved) return;
+  const Instant before{node_.timers.now().since_origin - idle_limit};
+  std::vector<std::pair<Instant, OpenCore*>> idle;
+  for (const auto& [channel, core] : channels_)
+    if (may_close(*core, *channel)) idle.emplace_back(by_core_.at(core).used, core);
+  std::ranges::sort(idle);
+  const std::size_t too_many =
+      channels_.size() > channels_most ? channels_.size() - channels_most + channels_spare : 0;
+  for (std::size_t i = 0; i < idle.size(); ++i)
+    if (i < too_many || idle[i].first <= before) unshare(*idle[i].second);
+}
+
+bool Session::may_close(OpenCore& core, const CoreChannel& channel) const {
+  const DiscoveryKey& key = core.record().discovery_key;
+  return channel.is_open() && !core.asked_for() && bundle_.tells(*this, core) &&
+         core.replicator().complete(channel) && !refused_.contains(key);
+}
+
 void Session::flush() {
   if (!draining_) {
     machine_.flush();
@@ -211,6 +277,7 @@ void Session::look_at_bundle() {
   using State = CoordinatorChannel::State;
   if (kind_ == Kind::undecided && channel->state() == State::proved) {
     kind_ = Kind::proved;
+    proved_ = true;
     if (options_.trusted && !bundle_.private_cores().empty()) {
       ++opening_;
       tasks_.spawn(share_private());
@@ -278,7 +345,7 @@ void Session::first_look_done() {
 
 CoreChannel* Session::channel_of(const OpenCore& core) {
   const auto found = by_core_.find(&core);
-  return found == by_core_.end() ? nullptr : found->second;
+  return found == by_core_.end() ? nullptr : found->second.channel;
 }
 
 void Session::offer(OpenCore& core) {
@@ -291,8 +358,12 @@ void Session::share(OpenCore& core, bool told) {
   if (machine_.has_core(key) || refused_.contains(key) || !(told || shows(key))) return;
   CoreChannel& channel = machine_.open_core(core.local());
   channels_[&channel] = &core;
-  by_core_[&core] = &channel;
+  by_core_[&core] = {&channel, node_.timers.now()};
   core.replicator().attach(channel, *this);
+  if (kind_ == Kind::proved) {
+    if (!std::exchange(watching_idle_, true)) tasks_.spawn(watch_idle());
+    if (channels_.size() > channels_most && !std::exchange(trim_posted_, true)) tasks_.spawn(trim());
+  }
   flush();
 }
 

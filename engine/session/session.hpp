@@ -47,6 +47,7 @@ class Session final : private PumpOwner, private SessionPort, public Coordinator
   void share(OpenCore& core, bool told) override;
   bool shows(const DiscoveryKey& core) const override;
   bool complete() const override;
+  void was_refused(coordinator::RefusalReason reason) override { ++summary_.refused[to_string(reason)]; }
   void unshare(OpenCore& core) override;
   CoreChannel* channel_of(const OpenCore& core) override;
   void look_again() override { flush(); }
@@ -89,6 +90,7 @@ class Session final : private PumpOwner, private SessionPort, public Coordinator
   void on(const SessionEvent& event);
   void look_at_bundle();
   bool may_finish();
+  void note_goodbye(const CoordinatorChannel& channel);
   boost::asio::awaitable<void> finish();
   boost::asio::awaitable<void> share_private();
   boost::asio::awaitable<void> open_all();
@@ -97,6 +99,10 @@ class Session final : private PumpOwner, private SessionPort, public Coordinator
   boost::asio::awaitable<void> watch_completion();
   boost::asio::awaitable<void> drain_again();
   boost::asio::awaitable<void> watch_answers();
+  boost::asio::awaitable<void> watch_idle();
+  boost::asio::awaitable<void> trim();
+  bool may_close(OpenCore& core, const CoreChannel& channel) const;
+  void close_idle();
   void forget_channel(CoreChannel& channel);
 
   NodeContext& node_;
@@ -108,9 +114,14 @@ class Session final : private PumpOwner, private SessionPort, public Coordinator
   Pump pump_;
   TaskGroup tasks_;  // what this session has under way besides its pump
   std::map<CoreChannel*, OpenCore*> channels_;
-  std::map<const OpenCore*, CoreChannel*> by_core_;
+  struct Shared {
+    CoreChannel* channel;
+    Instant used;  // when something last came on it, or it was opened
+  };
+  std::map<const OpenCore*, Shared> by_core_;
   std::set<DiscoveryKey> refused_;  // by the peer, so we do not ask again
   Kind kind_ = Kind::undecided;
+  bool proved_ = false;  // at some time
   SessionSummary summary_;
   Instant last_heard_;  // the last message or answer, keep-alives not counted
   std::uint64_t messages_heard_ = 0;
@@ -120,6 +131,8 @@ class Session final : private PumpOwner, private SessionPort, public Coordinator
   bool draining_ = false;
   bool drain_posted_ = false;
   bool watching_answers_ = false;
+  bool watching_idle_ = false;
+  bool trim_posted_ = false;
   bool finish_posted_ = false;
   bool counted_connecting_ = true;
 };

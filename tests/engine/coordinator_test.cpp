@@ -79,6 +79,17 @@ std::size_t names_in(World& world, Node& node, const CoreKey& key) {
   }
 }
 
+awaitable<void> read_block(Core& core, BlockIndex index, bool& came) {
+  const auto block = co_await core.get(index, Core::From::peers);
+  came = block.has_value();
+}
+
+std::size_t channels(World& world, Node& node, const CoreKey& key) {
+  auto core = world.run(node.core(key));
+  REQUIRE(core.has_value());
+  return world.run(core->info())->peers;
+}
+
 bool whole(World& world, Node& node) {
   auto cores = world.run(node.cores());
   REQUIRE(cores.has_value());
@@ -269,4 +280,126 @@ TEST_CASE("a download that was cut goes on with the next session, though heads a
   REQUIRE(world.run(copy.info())->local < Length{400});
   sync(world, b, a);
   CHECK(world.run(copy.info())->local == Length{400});
+}
+
+TEST_CASE(
+    "a channel on which nothing is wanted goes after half a minute; what is written later brings it back") {
+  World world;
+  Writer writer(world, "hello");
+  Node& a = world.add();
+  Node& b = world.add();
+  follow(world, a, writer.key);
+  world.link(a, writer.node);
+  world.link(b, a);
+  REQUIRE(world.until([&] { return archives(world, b).size() == 1 && names_in(world, b, writer.key) == 1; }));
+  CHECK(channels(world, b, writer.key) == 1);
+  world.pass(minutes(1));
+  CHECK(channels(world, a, writer.key) == 0);
+  CHECK(channels(world, b, writer.key) == 0);
+  writer.put_again(world, "/news");
+  REQUIRE(world.until([&] { return names_in(world, b, writer.key) == 2; }, seconds(5)));
+  CHECK(channels(world, b, writer.key) == 1);
+}
+
+TEST_CASE("who reads gets its channel, whether it came before the peer or after") {
+  World world;
+  Node& a = world.add();
+  Core log = create(world, a, "log", {Buffer(10), Buffer(10), Buffer(10)});
+  NodeOptions options;
+  options.sparse = true;
+  Node& b = world.add(options);
+  Core copy = std::move(*world.run(b.follow(log.key())));
+  sync(world, b, a);
+  CHECK(world.run(copy.info())->length == Length{3});
+  CHECK(world.run(copy.info())->local == Length{0});
+  bool came = false;
+  world.spawn(read_block(copy, BlockIndex{1}, came));
+  world.join(b, a);
+  CHECK(world.until([&] { return came; }, seconds(5)));
+  world.pass(minutes(1));
+  CHECK(channels(world, b, log.key()) == 0);
+  came = false;
+  world.spawn(read_block(copy, BlockIndex{2}, came));
+  CHECK(world.until([&] { return came; }, seconds(5)));
+}
+
+TEST_CASE(
+    "what a peer will not follow is said with its reason, and a session that is complete says what lacks") {
+  World world;
+  Writer writer(world, "hello");
+  Node& a = world.add();
+  follow(world, a, writer.key);
+  sync(world, a, writer.node);
+  NodeOptions options;
+  options.policy = Policy::allowlist;
+  Node& b = world.add(options);
+  const auto whole_one = sync(world, a, b);
+  CHECK(whole_one.of_bundle);
+  CHECK_FALSE(whole_one.missing);
+  CHECK(whole_one.refused.empty());  // closed, so nothing was told that could be refused
+  REQUIRE(world.run(a.forget(writer.key)).has_value());
+  Node& c = world.add();
+  follow(world, c, writer.key);
+  sync(world, c, writer.node);
+  const auto refused = sync(world, c, a);
+  CHECK(refused.refused == std::map<std::string, std::uint64_t>{{"forgotten", 1}});
+}
+
+TEST_CASE(
+    "of what is incomplete here a peer is asked: who holds nothing opens no channel, who has it gives it") {
+  World world;
+  Writer writer(world, "hello");
+  Node& b = world.add();
+  follow(world, b, writer.key);
+  // The head and the header alone, as a sparse node has it.
+  NodeOptions sparse;
+  sparse.sparse = true;
+  Node& head_only = world.restart(b, sparse);
+  sync(world, head_only, writer.node);
+  CHECK_FALSE(whole(world, head_only));
+  NodeOptions listed;
+  listed.policy = Policy::allowlist;
+  Node& holds_nothing = world.add(listed);
+  Node& wants = world.restart(head_only);
+  sync(world, wants, holds_nothing);
+  auto& join = world.join(wants, holds_nothing);
+  world.pass(seconds(5));
+  CHECK(channels(world, wants, writer.key) == 0);
+  CHECK_FALSE(join.a_ended);
+  const auto summary = sync(world, wants, writer.node);
+  CHECK(summary.blocks_received == 2);
+  CHECK(whole(world, wants));
+}
+
+TEST_CASE(
+    "a session keeps a bounded number of channels, and what it closed for that is heard of all the same") {
+  constexpr std::size_t count = 1'300;
+  constexpr std::size_t most = 1'024;
+  World world;
+  Node& a = world.add();
+  Node& b = world.add();
+  std::vector<Core> written;
+  for (std::size_t i = 0; i < count; ++i) {
+    written.push_back(create(world, a, std::to_string(i), {Buffer(10)}));
+    REQUIRE(world.run(b.follow(written.back().key())).has_value());
+  }
+  auto& join = world.join(b, a);
+  const auto open_and_held = [&] {
+    std::pair<std::size_t, std::size_t> out{};
+    const auto cores = world.run(b.cores());
+    REQUIRE(cores.has_value());
+    for (const CoreInfo& info : *cores) {
+      out.first += info.peers;
+      out.second += info.local == Length{1} ? 1 : 0;
+    }
+    return out;
+  };
+  REQUIRE(world.until([&] { return open_and_held().second == count; }, seconds(20)));
+  const std::size_t open = open_and_held().first;
+  CHECK(open <= most);
+  CHECK(open >= most / 2);  // no more were closed than had to be
+  for (Core& core : written) REQUIRE(world.run(core.append(Buffer(10))).has_value());
+  REQUIRE(world.until([&] { return open_and_held().second == 0 && whole(world, b); }, seconds(20)));
+  CHECK(open_and_held().first <= most);
+  CHECK_FALSE(join.a_ended);
 }

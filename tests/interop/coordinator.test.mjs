@@ -114,6 +114,19 @@ test('a one-shot connect ends with goodbye and 0 once both have settled', limit,
   assert.equal((await ended).code, 0)
 })
 
+test('a goodbye that refuses is exit code 5, with its reason and text', limit, async (t) => {
+  const sheaf = new Sheaf(t)
+  await bareCore(sheaf, 'log', 2)
+  const { address, stream } = await accept(t)
+  const ended = sheaf.run(['connect', address], { code: 5 })
+  const peer = new Coordinator(await stream, [])
+  await within(peer.opened, 'the channel', patience)
+  peer.goodbye(4, 'not today\x1b[2J')
+  const { stderr } = await ended
+  assert.match(stderr, /not_allowed: not today/)
+  assert.ok(!stderr.includes('\x1b'), 'a stranger does not command the terminal')
+})
+
 test('a peer that goes before both have settled leaves exit code 6', limit, async (t) => {
   const sheaf = new Sheaf(t)
   const core = await bareCore(sheaf, 'log', 2)

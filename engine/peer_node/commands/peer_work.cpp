@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
+#include "engine/peer_node/commands/output.hpp"
 #include "engine/peer_node/tasks.hpp"
 
 namespace sheaf::peer_node {
@@ -75,8 +78,39 @@ Outcome outcome_of(const Result<SessionSummary>& ended, const std::string& name)
     return failed(ended.error(), name);
   }
   if (ended->complete) return {};
+  if (!ended->turned_away.empty())
+    return failed(exit_code::refused, name + ": turned us away: " + printable(ended->turned_away));
   return failed(exit_code_of(ended->reason),
                 name + ": ended before everything was here: " + std::string(to_string(ended->reason)));
+}
+
+asio::awaitable<void> say_what_lacks(CommandContext& context, Io& io, const SessionSummary& ended,
+                                     std::string name) {
+  constexpr std::size_t lines_most = 10;
+  for (const auto& [reason, count] : ended.refused) {
+    std::string line = fmt::format("sheaf: note: {} does not follow {} of the archives here: {}", name, count,
+                                   printable(reason));
+    co_await io.say(std::move(line));
+  }
+  if (ended.remote_missing) {
+    std::string line = fmt::format("sheaf: note: {} misses something that is not here either", name);
+    co_await io.say(std::move(line));
+  }
+  if (context.node_is_sparse || !ended.missing) co_return;
+  const auto cores = co_await context.node.cores();
+  if (!cores) co_return;
+  std::size_t lacking = 0;
+  for (const CoreInfo& core : *cores) {
+    if (core.local == core.length || ++lacking > lines_most) continue;
+    std::string line =
+        fmt::format("sheaf: note: {}: {} blocks are not here, and {} has them not",
+                    to_string(core.archive.value_or(core.key)), core.length.value - core.local.value, name);
+    co_await io.say(std::move(line));
+  }
+  if (lacking > lines_most) {
+    std::string line = fmt::format("sheaf: note: and {} more", lacking - lines_most);
+    co_await io.say(std::move(line));
+  }
 }
 
 asio::awaitable<Outcome> with_peer(CommandContext& context, const std::optional<Address>& peer,

@@ -26,6 +26,11 @@ boost::asio::awaitable<Result<void>> download(CommandContext& context, Core& cor
 boost::asio::awaitable<Result<SessionSummary>> connect_in_time(CommandContext& context, const Address& peer,
                                                                Until until);
 
+// Tells the user, on stderr, what is missing after a session that was complete: here, there, or because the
+// peer would not have it.
+boost::asio::awaitable<void> say_what_lacks(CommandContext& context, Io& io, const SessionSummary& ended,
+                                            std::string name);
+
 // What a session that ended comes to for the shell.
 Outcome outcome_of(const Result<SessionSummary>& ended, const std::string& peer);
 

@@ -65,6 +65,7 @@ asio::awaitable<Outcome> look_for_frozen(CommandContext& context) {
 asio::awaitable<void> connect_once(CommandContext& context, const Address& peer, Io& io, Outcome& worst) {
   const auto ended = co_await connect_in_time(context, peer, Until::complete);
   Outcome one = outcome_of(ended, to_string(peer));
+  if (ended && ended->complete) co_await say_what_lacks(context, io, *ended, to_string(peer));
   if (ended && context.global.json) {
     if (auto printed = co_await io.print(session_line(*ended, peer)); !printed)
       one = failed(printed.error(), "stdout");

@@ -40,11 +40,12 @@ asio::awaitable<Outcome> sync(CommandContext& context, const SyncCommand& comman
   if (!begun) co_return failed(begun.error(), stdio);
   const Until until = command.live ? Until::ended : Until::complete;
   auto ended = co_await context.node.replicate(std::move(begun->stream), begun->initiator, until);
-  // Both sides look for the end, and one is the first to find it.
-  const bool by_other =
-      ended && ended->remote_key && !ended->complete && ended->reason == SessionEnd::remote_ended;
+  // Both sides look for the end, and one is the first to find it. One of ours says so.
+  const bool by_other = ended && ended->remote_key && !ended->complete && !ended->of_bundle &&
+                        ended->reason == SessionEnd::remote_ended;
   if (by_other && (command.live || context.node_is_sparse || co_await all_is_here(context)))
     ended->complete = true;
+  if (ended && ended->complete && !command.live) co_await say_what_lacks(context, io, *ended, stdio);
   co_return outcome_of(ended, stdio);
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,7 +64,13 @@ struct SessionSummary {
   SessionEnd reason = SessionEnd::local_ended;
   std::optional<PublicKey> remote_key;
   bool complete = false;
+  bool of_bundle = false;       // the peer proved that it knows the bundle
+  bool missing = false;         // blocks of what we follow are still not here
   bool remote_missing = false;  // the peer still misses something that we have not either
+  // Archives of ours that the peer does not follow, by its reason.
+  std::map<std::string, std::uint64_t> refused{};
+  // Why the peer turned us away, if it did, in its words: of any length up to 256 bytes, and for a person.
+  std::string turned_away{};
   std::uint64_t blocks_received = 0;
   std::uint64_t blocks_sent = 0;
   std::uint64_t bytes_received = 0;  // on the wire
