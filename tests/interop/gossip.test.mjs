@@ -1,9 +1,11 @@
 // Three folders, each with a writer of its own, become one: over socat and over sockets, in single sessions and live.
 import test from 'node:test'
 import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { Sheaf, eventually, within } from './harness.mjs'
+import { Sheaf, eventually, freshFolder, within } from './harness.mjs'
 
 const limit = { timeout: 300_000 }
 const patience = 60_000
@@ -98,6 +100,38 @@ test('HM-14, HM-16 live: what c writes is in a at once, joined over TCP and WebS
   const news = await live.next((e) => e.name === '/news.txt', 'the news', patience)
   assert.equal((await a.run(['read', JSON.stringify({ name: 'news.txt', link: news.link })])).stdout.toString(), 'just now')
   assert.equal(news.link, (await c.json(['init'])).key)
+})
+
+test('a sparse folder gets, reads and exports what only a peer of the bundle has', limit, async (t) => {
+  const [a, b] = [new Sheaf(t), new Sheaf(t)]
+  const key = (await a.json(['init'])).key
+  for (const name of ['one', 'two', 'three']) await write(a, name, `text of ${name}`)
+  const log = await a.createCore('log')
+  await a.run(['core', 'append', log, '--lines'], { input: Buffer.from('x\ny\nz\n') })
+  const atA = await a.serve()
+  await b.run(['add', key])
+  await b.run(['add', log, '--core'])
+  const first = await b.serve('--sparse', '--peer', atA.address)
+  const { stdout } = await eventually(() => b.run(['get', 'two'], { code: null }), ({ code }) => code === 0, 'the entry')
+  const got = JSON.parse(stdout)
+  assert.deepEqual([got.name, got.link, got.local], ['/two', key, 0])
+  await b.run(['read', 'one'])
+  await first.stop()
+  // Now both heads agree, so nothing opens a channel but the reader.
+  const holder = await b.serve('--sparse', '--peer', atA.address)
+  const two = await eventually(() => b.run(['read', 'two'], { code: null }), ({ code }) => code === 0, 'its contents')
+  assert.equal(two.stdout.toString(), 'text of two')
+  assert.equal((await b.run(['core', 'get', log, '1'])).stdout.toString(), 'y')
+  await b.run(['get', 'four'], { code: 3 })
+  const target = freshFolder(t)
+  await b.run(['export', target])
+  assert.deepEqual(fs.readdirSync(target).sort(), ['one', 'three', 'two'])
+  assert.equal(fs.readFileSync(path.join(target, 'three'), 'utf8'), 'text of three')
+  // Once nobody is there, what was not fetched is not here.
+  await atA.stop()
+  await b.run(['core', 'get', log, '2'], { code: 6 })
+  assert.equal((await b.run(['read', 'one'])).stdout.toString(), 'text of one')
+  await holder.stop()
 })
 
 test('HM-36: exit codes of what cannot be, and a write that survives its process', limit, async (t) => {

@@ -28,24 +28,20 @@ asio::awaitable<Outcome> copy_out(CommandContext& context, FileReader& reader, c
 
 asio::awaitable<Outcome> read_out(CommandContext& context, std::vector<Archive>& archives,
                                   const ReadCommand& command, const std::string& name, Io& io) {
-  Core::From from = Core::From::here;
-  for (Archive& archive : archives) {
-    if (command.peer && archives.size() == 1) {
-      auto core = co_await context.node.core(archive.key());
-      if (!core) co_return failed(core.error(), to_string(archive.key()));
-      if (auto open = co_await wait_for_channel(context, *core); !open)
-        co_return failed(open.error(), to_string(archive.key()));
-    }
-    const auto info = co_await archive.info();
-    if (!info) co_return failed(info.error(), to_string(archive.key()));
-    // Without any peer there is nobody to wait for.
-    if (info->peers > 0) from = Core::From::peers;
+  if (command.peer && archives.size() == 1) {
+    const CoreKey& key = archives.front().key();
+    auto core = co_await context.node.core(key);
+    if (!core) co_return failed(core.error(), to_string(key));
+    if (auto open = co_await wait_for_channel(context, *core); !open)
+      co_return failed(open.error(), to_string(key));
   }
-  auto found = co_await find_entry(context, archives, name, from);
+  auto found = co_await find_entry(context, archives, name, Core::From::peers);
   if (auto* why = std::get_if<Outcome>(&found)) co_return std::move(*why);
   FoundEntry& one = std::get<FoundEntry>(found);
   const std::string shown = printable(one.entry.name);
-  const ReadOptions range{.offset = command.offset, .length = command.length, .from = from};
+  const auto from = co_await where_to_look(context, one.archive);
+  if (!from) co_return failed(from.error(), shown);
+  const ReadOptions range{.offset = command.offset, .length = command.length, .from = *from};
   auto reader = co_await within(context.timers, context.global.timeout, one.archive.read(name, range));
   if (!reader) co_return failed(reader.error(), shown);
   co_return co_await copy_out(context, *reader, shown, io);
@@ -67,7 +63,7 @@ asio::awaitable<Outcome> run(CommandContext& context, const GetCommand& command,
   if (!ref) co_return not_an_entry(command.entry);
   auto archives = co_await archives_for(context, *ref, command.selection);
   if (!archives) co_return failed(archives.error(), printable(command.entry));
-  auto found = co_await find_entry(context, *archives, ref->name, Core::From::here);
+  auto found = co_await find_entry(context, *archives, ref->name, Core::From::peers);
   if (auto* why = std::get_if<Outcome>(&found)) co_return std::move(*why);
   if (auto printed = co_await io.print(entry_line(std::get<FoundEntry>(found).entry)); !printed)
     co_return failed(printed.error(), "stdout");

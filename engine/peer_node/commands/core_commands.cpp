@@ -97,11 +97,9 @@ asio::awaitable<Result<Buffer>> get_from_peers(CommandContext& context, Core& co
     if (auto open = co_await wait_for_channel(context, core); !open) co_return open.error();
   }
   if (auto there = co_await look_for(context, core, command.index); !there) co_return there.error();
-  const auto info = co_await core.info();
-  if (!info) co_return info.error();
-  // Without any peer there is nobody to wait for.
-  const auto from = info->peers > 0 ? Core::From::peers : Core::From::here;
-  co_return co_await within(context.timers, context.global.timeout, core.get(command.index, from));
+  const auto from = co_await where_to_look(context, core);
+  if (!from) co_return from.error();
+  co_return co_await within(context.timers, context.global.timeout, core.get(command.index, *from));
 }
 
 asio::awaitable<Outcome> write_block(Io& io, Result<Buffer> block, const CoreGetCommand& command) {
@@ -144,10 +142,9 @@ asio::awaitable<Outcome> seek_and_say(CommandContext& context, Core& core, const
   if (command.peer)
     if (auto open = co_await wait_for_channel(context, core); !open)
       co_return co_await say_position(context, io, open.error(), command);
-  const auto info = co_await core.info();
-  if (!info) co_return failed(info.error(), to_string(command.core));
-  const auto from = info->peers > 0 ? Core::From::peers : Core::From::here;
-  auto position = co_await within(context.timers, context.global.timeout, core.seek(command.bytes, from));
+  const auto from = co_await where_to_look(context, core);
+  if (!from) co_return failed(from.error(), to_string(command.core));
+  auto position = co_await within(context.timers, context.global.timeout, core.seek(command.bytes, *from));
   co_return co_await say_position(context, io, std::move(position), command);
 }
 

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "engine/peer_node/commands/output.hpp"
+#include "engine/peer_node/commands/peer_work.hpp"
 #include "engine/peer_node/tasks.hpp"
+#include "sheaf/net/error.hpp"
 #include "sheaf/protocol/key_text.hpp"
 
 namespace sheaf::peer_node {
@@ -64,23 +66,65 @@ asio::awaitable<Result<std::vector<Archive>>> archives_for(CommandContext& conte
   co_return EngineErrc::not_found;
 }
 
+namespace {
+
+// not_available where what is here does not tell.
+asio::awaitable<Result<std::optional<Entry>>> look_up(CommandContext& context, Archive& archive,
+                                                      const std::string& name, Core::From from) {
+  auto entry = co_await within(context.timers, context.global.timeout, archive.entry(name, from));
+  if (!entry || *entry) co_return entry;
+  const auto info = co_await archive.info();
+  if (!info) co_return info.error();
+  if (info->version.value == 0) co_return EngineErrc::not_available;
+  co_return entry;
+}
+
+// The same, at its peers.
+asio::awaitable<Result<std::optional<Entry>>> look_up_at_peers(CommandContext& context, Archive& archive,
+                                                               const std::string& name) {
+  const auto where = co_await where_to_look(context, archive);
+  if (!where) co_return where.error();
+  if (*where == Core::From::here) co_return EngineErrc::not_available;
+  auto entry = co_await look_up(context, archive, name, *where);
+  // Its peers have not got it either.
+  if (!entry && entry.error() == make_error_code(NetErrc::timed_out)) co_return EngineErrc::not_available;
+  co_return entry;
+}
+
+}  // namespace
+
 asio::awaitable<std::variant<Outcome, FoundEntry>> find_entry(CommandContext& context,
                                                               std::vector<Archive>& archives,
                                                               const std::string& name, Core::From from) {
   const std::string shown = printable(name);
-  if (archives.size() != 1) from = Core::From::here;
+  Core::From first = Core::From::here;
+  if (archives.size() == 1 && from == Core::From::peers) {
+    const auto info = co_await archives.front().info();
+    if (!info) co_return failed(info.error(), shown);
+    if (info->peers > 0) first = from;
+  }
   std::vector<FoundEntry> found;
-  bool all_here = true;
+  std::vector<Archive*> unknown;
   for (Archive& archive : archives) {
-    auto entry = co_await within(context.timers, context.global.timeout, archive.entry(name, from));
-    if (!entry && entry.error() == make_error_code(EngineErrc::not_available)) {
-      all_here = false;
-    } else if (!entry) {
+    auto entry = co_await look_up(context, archive, name, first);
+    if (!entry && entry.error() == make_error_code(EngineErrc::not_available))
+      unknown.push_back(&archive);
+    else if (!entry)
       co_return failed(entry.error(), shown);
-    } else if (*entry) {
+    else if (*entry)
       found.push_back({std::move(archive), std::move(**entry)});
-    } else if (const auto info = co_await archive.info(); !info || info->version.value == 0) {
-      all_here = false;
+  }
+  bool all_here = unknown.empty();
+  if (found.empty() && first == Core::From::here && from == Core::From::peers) {
+    all_here = true;
+    for (Archive* archive : unknown) {
+      auto entry = co_await look_up_at_peers(context, *archive, name);
+      if (!entry && entry.error() == make_error_code(EngineErrc::not_available))
+        all_here = false;
+      else if (!entry)
+        co_return failed(entry.error(), shown);
+      else if (*entry)
+        found.push_back({std::move(*archive), std::move(**entry)});
     }
   }
   if (found.size() == 1) co_return std::move(found.front());

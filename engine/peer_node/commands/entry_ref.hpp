@@ -42,8 +42,9 @@ boost::asio::awaitable<Result<std::vector<Archive>>> archives_of(CommandContext&
 boost::asio::awaitable<Result<std::vector<Archive>>> archives_for(CommandContext& context, EntryRef& ref,
                                                                   const Selection& selection);
 
-// The one archive that has it. Where there is only one archive to look into, peers are asked too, with
-// `from`. Else an outcome that says why not: 3 not found, 1 with the candidates, 6 not all of it is here.
+// The one archive that has it. With `from` peers, they are asked where nothing here has it and not all that
+// could is here; of a single archive that has peers, what they say is newer goes before what is here. Else an
+// outcome that says why not: 3 not found, 1 with the candidates, 6 not all of it is here.
 boost::asio::awaitable<std::variant<Outcome, FoundEntry>> find_entry(CommandContext& context,
                                                                      std::vector<Archive>& archives,
                                                                      const std::string& name,

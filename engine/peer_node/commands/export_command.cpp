@@ -9,6 +9,7 @@
 #include "engine/peer_node/commands/export_entry.hpp"
 #include "engine/peer_node/commands/folder_report.hpp"
 #include "engine/peer_node/commands/output.hpp"
+#include "engine/peer_node/commands/peer_work.hpp"
 #include "engine/peer_node/commands/progress.hpp"
 #include "engine/peer_node/files/absent_folder.hpp"
 #include "engine/peer_node/files/disk_directory.hpp"
@@ -77,10 +78,11 @@ class Export {
       co_return failed(exit_code::not_found, which + " in this folder");
     }
     for (Archive& archive : *archives) {
+      const auto where = co_await where_to_look(context_, archive);
+      if (!where) co_return failed(where.error(), to_string(archive.key()));
+      if (*where == Core::From::peers) manner_.from = Core::From::peers;
       const auto info = co_await archive.info();
       if (!info) co_return failed(info.error(), to_string(archive.key()));
-      // Without any peer there is nobody to wait for.
-      if (info->peers > 0) manner_.from = Core::From::peers;
       const bool pin = !selection.checkout && info->version.value > 0;
       archives_.push_back(pin ? archive.checkout(info->version) : std::move(archive));
     }

@@ -130,6 +130,32 @@ asio::awaitable<Result<void>> wait_for_channel(CommandContext& context, Core& co
   co_return co_await within(context.timers, context.global.timeout, until_channel(context, core));
 }
 
+asio::awaitable<Result<Core::From>> where_to_look(CommandContext& context, Core& core) {
+  auto info = co_await core.info();
+  if (!info) co_return info.error();
+  if (info->peers == 0 && (info->length == Length{} || info->local < info->length)) {
+    const auto asked = co_await within(context.timers, context.global.timeout, core.update());
+    if (!asked && asked.error() != make_error_code(NetErrc::timed_out)) co_return asked.error();
+    info = co_await core.info();
+    if (!info) co_return info.error();
+  }
+  co_return info->peers > 0 ? Core::From::peers : Core::From::here;
+}
+
+asio::awaitable<Result<Core::From>> where_to_look(CommandContext& context, Archive& archive) {
+  const auto info = co_await archive.info();
+  if (!info) co_return info.error();
+  if (info->peers > 0) co_return Core::From::peers;
+  if (info->complete) co_return Core::From::here;
+  auto db = co_await context.node.core(archive.key());
+  if (!db) co_return db.error();
+  const auto asked = co_await within(context.timers, context.global.timeout, db->update());
+  if (!asked && asked.error() != make_error_code(NetErrc::timed_out)) co_return asked.error();
+  const auto now = co_await archive.info();
+  if (!now) co_return now.error();
+  co_return now->peers > 0 ? Core::From::peers : Core::From::here;
+}
+
 asio::awaitable<Result<void>> download_all(CommandContext& context, Core& core) {
   const auto length = co_await within(context.timers, context.global.timeout, core.update());
   if (!length) co_return length.error();

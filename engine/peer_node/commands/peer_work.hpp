@@ -15,6 +15,12 @@ boost::asio::awaitable<Outcome> with_peer(CommandContext& context, const std::op
 // Ends once a session has an open channel for the core, NetErrc::timed_out after --timeout.
 boost::asio::awaitable<Result<void>> wait_for_channel(CommandContext& context, Core& core);
 
+// Where to look for what may be missing here: at the peers, if one of them opened a channel when it was asked
+// for news, for at most --timeout; else only here, since there is nobody to wait for. Nobody is asked where
+// all is here.
+boost::asio::awaitable<Result<Core::From>> where_to_look(CommandContext& context, Core& core);
+boost::asio::awaitable<Result<Core::From>> where_to_look(CommandContext& context, Archive& archive);
+
 // Learns the core's length from its peers, and fetches every block of it. NetErrc::timed_out when for
 // --timeout nothing arrived.
 boost::asio::awaitable<Result<void>> download_all(CommandContext& context, Core& core);
