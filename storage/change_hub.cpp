@@ -11,7 +11,8 @@ class ChangeHub::Queue {
       : prefix_(to_buffer(options.prefix)),
         values_(options.values),
         events_most_(options.events_most),
-        bytes_most_(options.bytes_most) {}
+        bytes_most_(options.bytes_most),
+        listener_(options.listener) {}
 
   void push(const Batch::Operation& operation, std::uint64_t batch) {
     if (!as_text(operation.key).starts_with(as_text(prefix_))) return;
@@ -20,6 +21,7 @@ class ChangeHub::Queue {
     const std::size_t size = operation.key.size() + value.size();
     const std::lock_guard lock(mutex_);
     if (stopped_) return;
+    if (listener_) listener_->changed();
     if (waiting_.size() >= events_most_ || bytes_ + size > bytes_most_) {
       // What was not taken yet is dropped with it: its owner has to list the store in any case.
       waiting_.clear();
@@ -48,6 +50,7 @@ class ChangeHub::Queue {
   void stop() {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
+    if (listener_) listener_->changed();
     some_.notify_all();
   }
 
@@ -56,6 +59,7 @@ class ChangeHub::Queue {
   const bool values_;
   const std::size_t events_most_;
   const std::size_t bytes_most_;
+  const std::shared_ptr<ChangeListener> listener_;
   std::mutex mutex_;
   std::condition_variable some_;
   std::deque<Change> waiting_;

@@ -1,10 +1,13 @@
 #include "sheaf/storage/folder_store.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "sheaf/storage/leveldb_backend.hpp"
 #include "sheaf/storage/log_backend.hpp"
 #include "sheaf/storage/memory_backend.hpp"
+#include "sheaf/storage/value_keys.hpp"
+#include "storage/key_schema.hpp"
 #include "storage/root_format.hpp"
 
 namespace sheaf {
@@ -16,12 +19,15 @@ namespace fs = std::filesystem;
 constexpr std::size_t root_batch_operations = 100'000;
 constexpr std::size_t root_batch_bytes = 96 * 1024 * 1024;
 
+// What a router puts around keys.
+constexpr std::size_t key_overhead = 64;
+
 std::unique_ptr<Backend> root_in(const fs::path& folder, bool create, RandomSource* random) {
   LevelDbOptions options;
   options.folder = (folder / "root").string();
   options.create = create;
   options.random = random;
-  options.limits.key_bytes += 64;
+  options.limits.key_bytes += key_overhead;
   options.limits.value_bytes += 1;
   options.limits.batch_operations = root_batch_operations;
   options.limits.batch_bytes = root_batch_bytes;
@@ -45,18 +51,36 @@ StorageOptions completed(StorageOptions options) {
 
 std::unique_ptr<Backend> backend_of(const StoreConfig& config, const fs::path& folder, RandomSource* random) {
   const std::string path = (folder / config.folder).string();
+  StoreLimits limits;
+  limits.key_bytes += key_overhead;
   switch (config.kind) {
-    case StoreConfig::Kind::memory: return memory_backend({.random = random});
+    case StoreConfig::Kind::memory: return memory_backend({.random = random, .limits = limits});
     case StoreConfig::Kind::leveldb: {
       LevelDbOptions options;
       options.folder = path;
       options.random = random;
+      options.limits = limits;
       options.write_buffer_bytes = 8 * 1024 * 1024;
       return leveldb_backend(options);
     }
-    case StoreConfig::Kind::log: return log_backend({.folder = path, .random = random});
+    case StoreConfig::Kind::log: return log_backend({.folder = path, .random = random, .limits = limits});
   }
   throw std::invalid_argument("a store of an unknown kind");
+}
+
+bool holds_leveldb(const fs::path& folder) {
+  std::error_code error;
+  return fs::exists(folder / "CURRENT", error);
+}
+
+// Whether stores lie there without the root that knows what they hold.
+bool root_is_lost(const fs::path& folder, const StorageOptions& options) {
+  if (holds_leveldb(folder / "root")) return false;
+  return std::any_of(options.stores.begin(), options.stores.end(), [&](const StoreConfig& config) {
+    if (config.kind == StoreConfig::Kind::memory) return false;
+    const fs::path store = folder / config.folder;
+    return holds_leveldb(config.kind == StoreConfig::Kind::log ? store / "index" : store);
+  });
 }
 
 }  // namespace
@@ -80,6 +104,10 @@ Result<std::unique_ptr<Router>> open_folder_store(const fs::path& folder, bool c
   routed.fallback = options.fallback.value_or(std::string());
   routed.random = random;
   routed.rebuild_root = options.rebuild_root;
+  // A value that gets a fresh key is an application's, and its key one that can be written down.
+  routed.fresh_prefix = to_buffer(keys::all_values().first);
+  routed.fresh_text = true;
+  routed.limits.key_bytes = value_key_bytes_most + routed.fresh_prefix.size();
 
   std::error_code error;
   if (create && !fs::exists(folder, error)) {
@@ -87,7 +115,12 @@ Result<std::unique_ptr<Router>> open_folder_store(const fs::path& folder, bool c
     if (!error) fs::permissions(folder, fs::perms::owner_all, error);
   }
   if (error) return Error(error.value(), boost::system::system_category());
-  auto root = root_in(folder, create, random);
+  const bool lost = root_is_lost(folder, options);
+  if (lost && !create && !options.rebuild_root) {
+    trouble = "the root is gone beside stores that hold copies: the root was lost";
+    return StorageErrc::damaged;
+  }
+  auto root = root_in(folder, create || lost, random);
   auto prepared = root->open();
   if (prepared) prepared = prepare_root(*root);
   if (!prepared) {

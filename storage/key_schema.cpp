@@ -15,6 +15,7 @@ constexpr std::uint8_t unsynced_marks = 0x04;
 constexpr std::uint8_t erasing_marks = 0x05;
 constexpr std::uint8_t core_state = 0x10;
 constexpr std::uint8_t block_values = 0x20;
+constexpr std::uint8_t application_values = 0x30;
 
 // Kinds of a core's state. Frozen as well.
 enum class State : std::uint8_t { manifest, head, held, sweep, page, node, conflict };
@@ -93,6 +94,8 @@ Span nodes_from(CoreId core, TreeIndex first) { return {node(core, first), confl
 Span blocks(CoreId core, BlockIndex begin, BlockIndex end) { return {block(core, begin), block(core, end)}; }
 
 Span all_blocks(CoreId core) { return {blocks_of(core), after_core(block_values, core)}; }
+
+Span all_values() { return {Key().u8(application_values), Key().u8(application_values + 1)}; }
 
 std::uint64_t last_u64(Bytes key) {
   invariant(key.size() >= 8, "the key ends in an index");

@@ -18,7 +18,7 @@
 //   10 ‖ core id ‖ 06              that its writer signed two histories: both, as peers are shown them
 //                                  (core_records.cpp)
 //   20 ‖ core id ‖ index           block
-//   30 ‖ key                       a value of an application
+//   30 ‖ key                       a value of an application (sheaf/storage/value_keys.hpp)
 //
 // Core ids have 4 bytes, pages and indexes 8. Nothing here is ever given another meaning: a new layout takes
 // new numbers and a higher format version.
@@ -82,6 +82,7 @@ Span pages_from(CoreId core, std::uint64_t page);
 Span nodes_from(CoreId core, TreeIndex first);
 Span blocks(CoreId core, BlockIndex begin, BlockIndex end);
 Span all_blocks(CoreId core);
+Span all_values();  // of applications
 
 // The integer at the end of a key made by page(), node() or block(), and the id at the end of unsynced() and
 // erasing(). Requires: such a key.

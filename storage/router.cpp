@@ -86,7 +86,10 @@ RouterImpl::RouterImpl(RouterOptions options)
       copies_least_(options.copies_least),
       resolver_(options.resolver),
       rebuild_(options.rebuild_root),
-      fresh_keys_(options.random) {
+      fresh_keys_(options.random),
+      fresh_prefix_(std::move(options.fresh_prefix)),
+      fresh_text_(options.fresh_text),
+      limits_(options.limits) {
   for (RoutedStore& store : options.stores) {
     (void)backend_of(store);
     ports_.push_back(std::make_unique<RouterPort>(std::move(store), options.deadline));

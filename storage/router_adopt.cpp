@@ -63,7 +63,7 @@ Result<bool> RouterImpl::absorb_one(RouterPort& port, const Change& change) {
   }
   // A value of somebody's becomes ours under a fresh key, where today's routes send it; the original, which
   // is no copy of ours, is replaced by one that is.
-  const Buffer key = fresh_keys_.next();
+  const Buffer key = fresh_outer_key();
   Batch batch;
   batch.put(key, value);
   if (auto put = put_through(batch, Durable::no, {}); !put) return failed(put.error());

@@ -109,6 +109,7 @@ class RouterImpl final : public Router {
   };
   Result<void> put_through(const Batch& batch, Durable durable, const Quietly& quietly);
   Result<std::optional<Buffer>> root_record(Bytes outer_key);
+  Buffer fresh_outer_key();
   std::uint64_t begin_version();
   void end_version(std::uint64_t version);
   Result<void> use(RouterPort& port);
@@ -162,6 +163,8 @@ class RouterImpl final : public Router {
   Resolver* const resolver_;
   const bool rebuild_;
   FreshKeys fresh_keys_;
+  const Buffer fresh_prefix_;
+  const bool fresh_text_;
   StoreLimits limits_;
 
   mutable std::shared_mutex open_;  // shared by calls, alone for open and close

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "sheaf/protocol/key.hpp"
 #include "storage/router_impl.hpp"
 
 namespace sheaf {
@@ -102,8 +103,18 @@ Result<void> RouterImpl::write(const Batch& batch, Durable durable) {
 }
 
 Result<Buffer> RouterImpl::post(Bytes value, const Traits& traits, Durable durable) {
-  Buffer key = fresh_keys_.next();
+  Buffer key = fresh_outer_key();
   if (auto stored = put(key, value, traits, durable); !stored) return stored.error();
+  return key;
+}
+
+Buffer RouterImpl::fresh_outer_key() {
+  Buffer key = fresh_prefix_;
+  const Buffer random = fresh_keys_.next();
+  if (fresh_text_)
+    append(key, as_bytes(to_hex(random)));
+  else
+    append(key, random);
   return key;
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "sheaf/protocol/bytes.hpp"
@@ -24,11 +25,20 @@ struct Change {
   Buffer value;  // of a put, where the subscription asked for values
 };
 
+// Told that a subscription holds something new, or has ended, so that its owner need not wait in next().
+// Called by the thread that wrote, under the store's lock: it neither blocks nor calls the store.
+class ChangeListener {
+ public:
+  virtual ~ChangeListener() = default;
+  virtual void changed() noexcept = 0;
+};
+
 struct ChangeOptions {
   Bytes prefix{};  // only keys that begin so; copied
   bool values = false;
   std::size_t events_most = 10'000;
   std::size_t bytes_most = 16 * 1024 * 1024;
+  std::shared_ptr<ChangeListener> listener{};  // none: nobody is told
 };
 
 class Changes {

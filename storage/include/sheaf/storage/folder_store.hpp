@@ -32,13 +32,13 @@ struct StorageOptions {
   std::vector<Route> routes{};
   // Of values that no route takes. Not given: `small` by default, or the only store, else none.
   std::optional<std::string> fallback{};
-  bool rebuild_root = false;  // as in RouterOptions
+  bool rebuild_root = false;  // as in RouterOptions; a missing root is made then
 };
 
 // What DIR holds, open; DIR is made with mode 0700 where there is none, with `create`. Blocks. Fails with
-// not_found (no root, and not `create`), and as Router::open(); `trouble` then has the words. A root of an
-// older format is migrated, which takes as long as it is large; a newer one answers newer_format. Throws
-// std::invalid_argument for options that contradict each other.
+// not_found (no root, and not `create`; `damaged` where its stores are there), and as Router::open();
+// `trouble` then has the words. A root of an older format is migrated, which takes as long as it is large; a
+// newer one answers newer_format. Throws std::invalid_argument for options that contradict each other.
 Result<std::unique_ptr<Router>> open_folder_store(const std::filesystem::path& folder, bool create,
                                                   const StorageOptions& options, RandomSource* random,
                                                   std::string& trouble);

@@ -99,6 +99,10 @@ struct RouterOptions {
   std::size_t copies_least = 0;    // so many copies acknowledge a put; 0: all of them
   Resolver* resolver = nullptr;    // outlives the router; none: the highest version
   RandomSource* random = nullptr;  // for keys; outlives the router; none: the system's
+  // The keys of post() and of adopted values are this, then 16 random bytes; with fresh_text in hex digits.
+  Buffer fresh_prefix{};
+  bool fresh_text = false;
+  StoreLimits limits{};                       // at most; less where a store takes less
   std::chrono::milliseconds deadline{5'000};  // of a call in a lane
   bool rebuild_root = false;                  // open() accepts an empty root beside stores that hold copies
 };
