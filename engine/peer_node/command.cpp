@@ -43,6 +43,17 @@ struct Traits {
   CommandTraits operator()(const CoreInfoCommand&) const { return {}; }
   CommandTraits operator()(const CoreSeekCommand&) const { return {}; }
   CommandTraits operator()(const CoreTruncateCommand&) const { return {}; }
+  CommandTraits operator()(const StorePutCommand&) const { return {.makes_store = true}; }
+  CommandTraits operator()(const StorePostCommand&) const { return {.makes_store = true}; }
+  CommandTraits operator()(const StoreGetCommand&) const { return {}; }
+  CommandTraits operator()(const StoreDelCommand&) const { return {}; }
+  CommandTraits operator()(const StoreListCommand&) const { return {}; }
+  CommandTraits operator()(const StoreWatchCommand&) const { return {.endless = true}; }
+  CommandTraits operator()(const StoreBatchCommand&) const { return {.makes_store = true}; }
+  CommandTraits operator()(const StoreExplainCommand&) const { return {}; }
+  CommandTraits operator()(const StoreCheckCommand& check) const {
+    return {.rebuilds_root = check.rebuild_root};
+  }
   CommandTraits operator()(const BenchCommand&) const { return {}; }
 };
 

@@ -186,6 +186,47 @@ struct CoreTruncateCommand {
   bool operator==(const CoreTruncateCommand&) const = default;
 };
 
+// The value store of the folder. Keys are an application's own: 1 to 1,024 bytes, whatever they are.
+struct StorePutCommand {
+  std::string key;  // stdin is the value
+  bool operator==(const StorePutCommand&) const = default;
+};
+struct StorePostCommand {
+  bool operator==(const StorePostCommand&) const = default;
+};
+struct StoreGetCommand {
+  std::string key;
+  bool all = false;
+  bool operator==(const StoreGetCommand&) const = default;
+};
+struct StoreDelCommand {
+  std::string key;
+  bool operator==(const StoreDelCommand&) const = default;
+};
+struct StoreListCommand {
+  std::string gt, gte, lt, lte;  // empty: no bound
+  bool reverse = false;
+  std::optional<std::uint64_t> limit;
+  bool values = false;
+  bool operator==(const StoreListCommand&) const = default;
+};
+struct StoreWatchCommand {
+  bool values = false;
+  bool operator==(const StoreWatchCommand&) const = default;
+};
+struct StoreBatchCommand {
+  bool operator==(const StoreBatchCommand&) const = default;
+};
+struct StoreExplainCommand {
+  bool operator==(const StoreExplainCommand&) const = default;
+};
+struct StoreCheckCommand {
+  bool repair = false;
+  bool rebalance = false;
+  bool rebuild_root = false;
+  bool operator==(const StoreCheckCommand&) const = default;
+};
+
 // The verbs of the measuring contract, one process a side.
 struct BenchServeCore {
   std::filesystem::path folder;
@@ -274,7 +315,9 @@ using Action =
                  InfoCommand, AddCommand, CloneCommand, ListCommand, ReadCommand, GetCommand, ExportCommand,
                  ImportCommand, ForgetCommand, DownloadCommand, ServeCommand, ConnectCommand, SyncCommand,
                  CoreCreateCommand, CoreAppendCommand, CoreGetCommand, CoreInfoCommand, CoreSeekCommand,
-                 CoreTruncateCommand, BenchCommand>;
+                 CoreTruncateCommand, StorePutCommand, StorePostCommand, StoreGetCommand, StoreDelCommand,
+                 StoreListCommand, StoreWatchCommand, StoreBatchCommand, StoreExplainCommand,
+                 StoreCheckCommand, BenchCommand>;
 
 struct Command {
   GlobalOptions global;
@@ -289,6 +332,7 @@ struct CommandTraits {
   bool replicates = false;  // sessions are its whole work: it lasts, and a short command does not wait for it
   bool resumable = false;   // it can be begun again by another process at any moment
   bool sparse = true;       // fetches only what it asks for
+  bool rebuilds_root = false;  // the folder's root may be lost, and is made again from its stores
 };
 CommandTraits traits_of(const Action& action);
 

@@ -5,6 +5,7 @@
 #include "sheaf/engine/error.hpp"
 #include "sheaf/net/error.hpp"
 #include "sheaf/storage/error.hpp"
+#include "sheaf/storage/router.hpp"
 
 namespace sheaf::peer_node {
 namespace {
@@ -102,6 +103,7 @@ bool is_of_the_road(const Error& error) {
 int exit_code_of(const Error& error) {
   if (error.category() == engine_category()) return code_of(static_cast<EngineErrc>(error.value()));
   if (error.category() == storage_category()) return code_of(static_cast<StorageErrc>(error.value()));
+  if (error.category() == router_category()) return exit_code::failed;
   if (error.category() == protocol_category()) return code_of(static_cast<ProtocolErrc>(error.value()));
   if (error.category() == net_category()) return code_of(static_cast<NetErrc>(error.value()));
   if (error == boost::system::errc::broken_pipe) return exit_code::output_closed;

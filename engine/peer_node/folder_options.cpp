@@ -11,24 +11,15 @@
 namespace sheaf::peer_node {
 namespace {
 
-using Built = std::vector<std::pair<CLI::App*, std::function<Action(const Surroundings&)>>>;
-
-CLI::App* command(CLI::App& app, const std::string& name, const std::string& what,
-                  const std::string& example) {
-  CLI::App* sub = app.add_subcommand(name, what);
-  sub->footer("Example:\n  " + example + "\n\nGlobal options: see sheaf --help.");
-  return sub;
-}
-
-void add_export(CLI::App& app, Built& built) {
+void add_export(CLI::App& app, BuiltCommands& built) {
   struct Raw {
     std::string destination, most_bytes;
     RawSelection selection;
     bool by_link = false, prune = false, dry_run = false, checksum = false, unsafe_links = false;
   };
   auto raw = std::make_shared<Raw>();
-  CLI::App* sub = command(app, "export", "Write the files and links of archives into a folder",
-                          "sheaf -d copy export ./out --link $KEY --prune");
+  CLI::App* sub = add_command(app, "export", "Write the files and links of archives into a folder",
+                              "sheaf -d copy export ./out --link $KEY --prune");
   sub->add_option("DEST", raw->destination, "The folder; made where there is none")->required();
   add_selection(*sub, raw->selection);
   sub->add_flag("--by-link", raw->by_link, "Each archive into a folder of its own: DEST/LINK/NAME");
@@ -53,10 +44,10 @@ void add_export(CLI::App& app, Built& built) {
   });
 }
 
-void add_import(CLI::App& app, Built& built) {
+void add_import(CLI::App& app, BuiltCommands& built) {
   auto import = std::make_shared<ImportCommand>();
-  CLI::App* sub = command(app, "import", "Put files and links of folders into the archive of this folder",
-                          "sheaf -d notes import ./site --to /www --exclude '*.o'");
+  CLI::App* sub = add_command(app, "import", "Put files and links of folders into the archive of this folder",
+                              "sheaf -d notes import ./site --to /www --exclude '*.o'");
   sub->add_option("PATH", import->paths, "A folder, whose contents are put; or one file")
       ->required()
       ->expected(1, -1);
@@ -79,8 +70,8 @@ void add_import(CLI::App& app, Built& built) {
 
 }  // namespace
 
-Built folder_grammar(CLI::App& app) {
-  Built built;
+BuiltCommands folder_grammar(CLI::App& app) {
+  BuiltCommands built;
   add_export(app, built);
   add_import(app, built);
   return built;

@@ -60,7 +60,7 @@ asio::awaitable<Result<void>> Holder::open() {
   options.max_archives = config_.max_archives;
   options.web_hosts = config_.web_hosts;
   options.web_origins = config_.web_origins;
-  if (auto opened = co_await open_store(traits.makes_store); !opened) co_return opened.error();
+  if (auto opened = co_await open_store(traits); !opened) co_return opened.error();
   auto node = co_await Node::open(*store_, environment_, std::move(options));
   if (!node) co_return node.error();
   node_ = std::move(*node);
@@ -80,10 +80,20 @@ asio::awaitable<Result<void>> Holder::open() {
 }
 
 // The stores and routes are the configuration's, so we open them ourselves.
-asio::awaitable<Result<void>> Holder::open_store(bool create) {
+asio::awaitable<Result<void>> Holder::open_store(const CommandTraits& traits) {
   std::string trouble;
-  auto work = [this, create, &trouble] {
-    return open_folder_store(own_.global.folder, create, config_.storage, nullptr, trouble);
+  StorageOptions storage = config_.storage;
+  storage.rebuild_root = traits.rebuilds_root;
+  const bool create = traits.makes_store;
+  auto work = [this, create, &storage, &trouble]() -> Result<std::unique_ptr<Router>> {
+    auto router = open_folder_store(own_.global.folder, create, storage, nullptr, trouble);
+    if (!router || !storage.rebuild_root) return router;
+    // Before anything is written to the root, and the node does so when it is opened.
+    const auto rebuilt = (*router)->rebuild_root();
+    if (rebuilt) root_rebuilt_ = *rebuilt;
+    if (rebuilt || rebuilt.error() == StorageErrc::exists) return router;
+    trouble = (*router)->trouble();
+    return rebuilt.error();
   };
   auto opened = co_await offload(*environment_.pool, work);
   if (!opened) {
@@ -97,14 +107,21 @@ asio::awaitable<Result<void>> Holder::open_store(bool create) {
 }
 
 CommandContext Holder::context_for(const GlobalOptions& global, const Config& config) {
-  return CommandContext{
-      *node_, environment_,      *environment_.timers,          global,
-      config, sessions_started_, traits_of(own_.action).sparse, config_.allow_peers.empty()};
+  return CommandContext{.node = *node_,
+                        .store = *store_,
+                        .environment = environment_,
+                        .timers = *environment_.timers,
+                        .global = global,
+                        .config = config,
+                        .sessions_started = sessions_started_,
+                        .node_is_sparse = traits_of(own_.action).sparse,
+                        .allows_anyone = config_.allow_peers.empty()};
 }
 
 asio::awaitable<int> Holder::run_own(Interrupts& interrupts) {
   Stop stop;
   CommandContext context = context_for(own_.global, config_);
+  context.root_rebuilt = root_rebuilt_;
   const auto ended =
       co_await until_one_ends(run_command(context, own_, io_, stop), until_interrupted(interrupts, stop));
   interrupted_ = stop.why != Stop::Why::none;

@@ -34,7 +34,7 @@ class Holder final : public CommandHost {
                                   const Stop& stop) override;
 
  private:
-  boost::asio::awaitable<Result<void>> open_store(bool create);
+  boost::asio::awaitable<Result<void>> open_store(const CommandTraits& traits);
   boost::asio::awaitable<void> follow_events();
   boost::asio::awaitable<void> log_event(const NodeEvent& event);
   CommandContext context_for(const GlobalOptions& global, const Config& config);
@@ -44,6 +44,7 @@ class Holder final : public CommandHost {
   Config config_;
   Io& io_;
   std::unique_ptr<Router> store_;  // outlives the node
+  std::optional<std::uint64_t> root_rebuilt_;
   std::unique_ptr<Node> node_;
   std::optional<CommandServer> server_;
   Tasks events_;

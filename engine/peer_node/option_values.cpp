@@ -6,6 +6,7 @@
 
 #include "engine/peer_node/commands/entry_ref.hpp"
 #include "engine/peer_node/usage.hpp"
+#include "sheaf/protocol/key_text.hpp"
 
 namespace sheaf::peer_node {
 namespace {
@@ -65,6 +66,25 @@ Selection selection_from(const RawSelection& raw) {
   out.checkout = Length{count_from(raw.checkout, "--checkout")};
   if (out.checkout->value == 0) throw WrongUsage("versions begin with 1");
   return out;
+}
+
+std::string core_name_from(const std::string& text) {
+  constexpr std::size_t most_bytes = 255;
+  if (text.empty() || text.size() > most_bytes) throw WrongUsage("a core's name has 1 to 255 bytes");
+  if (key_from_text<CoreKey>(text)) throw WrongUsage("a core's name cannot look like a key: " + text);
+  for (const unsigned char c : text)
+    if (c < 0x20 || c == 0x7f) throw WrongUsage("a core's name has no control characters");
+  return text;
+}
+
+CoreRef core_ref(const std::string& text) {
+  if (const auto key = key_from_text<CoreKey>(text)) return *key;
+  return core_name_from(text);
+}
+
+std::string to_string(const CoreRef& core) {
+  if (const auto* key = std::get_if<CoreKey>(&core)) return to_string(*key);
+  return std::get<std::string>(core);
 }
 
 }  // namespace sheaf::peer_node

@@ -20,6 +20,13 @@ std::vector<Address> addresses_from(const std::vector<std::string>& texts);
 Address peer_from(const std::string& text);
 std::vector<Address> peers_from(const std::vector<std::string>& texts);
 
+// 1 to 255 bytes without control characters that are no key.
+std::string core_name_from(const std::string& text);
+// A key in any of its written forms, else a name.
+CoreRef core_ref(const std::string& text);
+// As error messages name it.
+std::string to_string(const CoreRef& core);
+
 // --link and --checkout.
 struct RawSelection {
   std::string link, checkout;

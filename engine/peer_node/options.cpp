@@ -11,9 +11,12 @@
 
 #include "engine/peer_node/bench/options.hpp"
 #include "engine/peer_node/commands/entry_ref.hpp"
+#include "engine/peer_node/core_options.hpp"
 #include "engine/peer_node/exit_code.hpp"
 #include "engine/peer_node/folder_options.hpp"
 #include "engine/peer_node/option_values.hpp"
+#include "engine/peer_node/store_options.hpp"
+#include "engine/peer_node/subcommands.hpp"
 #include "engine/peer_node/usage.hpp"
 #include "engine/peer_node/write_options.hpp"
 #include "sheaf/protocol/key_text.hpp"
@@ -95,29 +98,10 @@ CoreKey key_from(const std::string& text) {
   return *key;
 }
 
-std::string name_from(const std::string& text) {
-  constexpr std::size_t most_bytes = 255;
-  if (text.empty() || text.size() > most_bytes) throw WrongUsage("a core's name has 1 to 255 bytes");
-  if (key_from_text<CoreKey>(text)) throw WrongUsage("a core's name cannot look like a key: " + text);
-  for (const unsigned char c : text)
-    if (c < 0x20 || c == 0x7f) throw WrongUsage("a core's name has no control characters");
-  return text;
-}
-
-// Builds the command of whichever subcommand was called.
-using Build = std::function<Action(const Surroundings&)>;
-
 struct Grammar {
   CLI::App app{"Sheaf: peer-to-peer replication of signed append-only logs", "sheaf"};
   RawGlobals raw;
-  std::vector<std::pair<CLI::App*, Build>> commands;
-
-  CLI::App* command(CLI::App& parent, const std::string& name, const std::string& what,
-                    const std::string& example) {
-    CLI::App* sub = parent.add_subcommand(name, what);
-    sub->footer("Example:\n  " + example + "\n\nGlobal options: see sheaf --help.");
-    return sub;
-  }
+  BuiltCommands commands;
 };
 
 void add_globals(Grammar& grammar) {
@@ -157,8 +141,8 @@ AddCommand add_from(const std::string& key, bool core, const std::string& file, 
 void add_follow_commands(Grammar& grammar) {
   CLI::App& app = grammar.app;
   {
-    CLI::App* sub = grammar.command(app, "info", "Show our peer key and every core of the folder",
-                                    "sheaf -d notes info --json");
+    CLI::App* sub = add_command(app, "info", "Show our peer key and every core of the folder",
+                                "sheaf -d notes info --json");
     grammar.commands.emplace_back(sub, [](const Surroundings&) -> Action { return InfoCommand{}; });
   }
   {
@@ -167,8 +151,8 @@ void add_follow_commands(Grammar& grammar) {
       bool core = false, is_private = false;
     };
     auto raw = std::make_shared<Raw>();
-    CLI::App* sub = grammar.command(app, "add", "Follow an archive (any Hyperdrive) by its key, or a core",
-                                    "sheaf -d copy add $KEY");
+    CLI::App* sub = add_command(app, "add", "Follow an archive (any Hyperdrive) by its key, or a core",
+                                "sheaf -d copy add $KEY");
     sub->add_option("KEY", raw->key, "The archive's key, or the core's")->required();
     sub->add_flag("--core", raw->core, "The key is a bare core's");
     add_follow_options(*sub, raw->file, raw->is_private);
@@ -182,8 +166,8 @@ void add_follow_commands(Grammar& grammar) {
       bool is_private = false;
     };
     auto raw = std::make_shared<Raw>();
-    CLI::App* sub = grammar.command(app, "clone", "Follow an archive and fetch all of it from a peer",
-                                    "sheaf -d copy clone $KEY tcp://127.0.0.1:4900");
+    CLI::App* sub = add_command(app, "clone", "Follow an archive and fetch all of it from a peer",
+                                "sheaf -d copy clone $KEY tcp://127.0.0.1:4900");
     sub->add_option("KEY", raw->key, "The archive's key")->required();
     sub->add_option("ADDRESS", raw->peer, "Whom to ask")->required();
     add_follow_options(*sub, raw->file, raw->is_private);
@@ -197,8 +181,8 @@ void add_follow_commands(Grammar& grammar) {
       bool yes = false;
     };
     auto raw = std::make_shared<Raw>();
-    CLI::App* sub = grammar.command(app, "forget", "Stop following a core and delete its data",
-                                    "sheaf -d copy forget $KEY");
+    CLI::App* sub =
+        add_command(app, "forget", "Stop following a core and delete its data", "sheaf -d copy forget $KEY");
     sub->add_option("KEY", raw->core, "The core's key, or its name")->required();
     sub->add_flag("--yes", raw->yes, "Delete a core that only this folder can write without asking");
     grammar.commands.emplace_back(sub, [raw](const Surroundings&) -> Action {
@@ -211,9 +195,8 @@ void add_follow_commands(Grammar& grammar) {
       bool all = false;
     };
     auto raw = std::make_shared<Raw>();
-    CLI::App* sub =
-        grammar.command(app, "download", "Fetch and keep a file, an archive, a core, or everything",
-                        "sheaf -d copy download docs/hello.txt --peer tcp://127.0.0.1:4900");
+    CLI::App* sub = add_command(app, "download", "Fetch and keep a file, an archive, a core, or everything",
+                                "sheaf -d copy download docs/hello.txt --peer tcp://127.0.0.1:4900");
     sub->add_option("ENTRY", raw->what,
                     "NAME, NAME@LINK, or a line of list --json; or the key of an archive or core;\n"
                     "or the name of a core of this folder");
@@ -239,8 +222,8 @@ void add_session_commands(Grammar& grammar) {
     };
     auto raw = std::make_shared<Raw>();
     CLI::App* sub =
-        grammar.command(app, "serve", "Accept peers, dial the given ones, and replicate until interrupted",
-                        "sheaf -d notes serve --listen tcp://127.0.0.1:4900 --peer tcp://192.0.2.7:4900");
+        add_command(app, "serve", "Accept peers, dial the given ones, and replicate until interrupted",
+                    "sheaf -d notes serve --listen tcp://127.0.0.1:4900 --peer tcp://192.0.2.7:4900");
     sub->add_option("--listen", raw->listen, "Where to accept peers; port 0: any free one")
         ->type_name("ADDRESS...")
         ->expected(1, -1);
@@ -261,8 +244,8 @@ void add_session_commands(Grammar& grammar) {
       bool live = false, sparse = false;
     };
     auto raw = std::make_shared<Raw>();
-    CLI::App* sub = grammar.command(app, "connect", "Dial and replicate; ends when complete",
-                                    "sheaf -d copy connect tcp://127.0.0.1:4900 --live");
+    CLI::App* sub = add_command(app, "connect", "Dial and replicate; ends when complete",
+                                "sheaf -d copy connect tcp://127.0.0.1:4900 --live");
     sub->add_option("ADDRESS", raw->peers, "Whom to dial")->required()->expected(1, -1);
     sub->add_flag("--live", raw->live, "Go on until interrupted, and dial again");
     sub->add_flag("--sparse", raw->sparse, "Fetch only what is read or downloaded");
@@ -275,8 +258,8 @@ void add_session_commands(Grammar& grammar) {
       bool initiator = false, responder = false, live = false, sparse = false;
     };
     auto raw = std::make_shared<Raw>();
-    CLI::App* sub = grammar.command(app, "sync", "Replicate over stdin and stdout; ends when complete",
-                                    "socat EXEC:'sheaf -d notes sync' EXEC:'ssh host sheaf -d notes sync'");
+    CLI::App* sub = add_command(app, "sync", "Replicate over stdin and stdout; ends when complete",
+                                "socat EXEC:'sheaf -d notes sync' EXEC:'ssh host sheaf -d notes sync'");
     auto* initiator = sub->add_flag("--initiator", raw->initiator, "Begin the handshake");
     auto* responder = sub->add_flag("--responder", raw->responder,
                                     "Let the other side begin (without either flag the two agree)");
@@ -304,8 +287,8 @@ void add_archive_commands(Grammar& grammar) {
       RawSelection selection;
     };
     auto raw = std::make_shared<Raw>();
-    CLI::App* sub = grammar.command(app, "list", "Every entry of every archive, by name",
-                                    "sheaf -d copy list /docs --json");
+    CLI::App* sub =
+        add_command(app, "list", "Every entry of every archive, by name", "sheaf -d copy list /docs --json");
     sub->alias("ls");
     sub->add_option("PREFIX", raw->prefix, "Only what is at or below this name");
     sub->add_flag("--live", raw->live, "Then go on with what is put or comes here, until interrupted");
@@ -323,8 +306,8 @@ void add_archive_commands(Grammar& grammar) {
       RawSelection selection;
     };
     auto raw = std::make_shared<Raw>();
-    CLI::App* sub = grammar.command(app, "read", "Write a file's contents to stdout",
-                                    "sheaf -d copy read hello.txt --peer tcp://127.0.0.1:4900");
+    CLI::App* sub = add_command(app, "read", "Write a file's contents to stdout",
+                                "sheaf -d copy read hello.txt --peer tcp://127.0.0.1:4900");
     sub->alias("cat");
     sub->add_option("ENTRY", raw->entry, entry_help)->required();
     sub->add_option("--offset", raw->offset, "Begin at this byte")->type_name("N");
@@ -345,92 +328,11 @@ void add_archive_commands(Grammar& grammar) {
       RawSelection selection;
     };
     auto raw = std::make_shared<Raw>();
-    CLI::App* sub =
-        grammar.command(app, "get", "Show an entry itself, as JSON", "sheaf -d copy get hello.txt");
+    CLI::App* sub = add_command(app, "get", "Show an entry itself, as JSON", "sheaf -d copy get hello.txt");
     sub->add_option("ENTRY", raw->entry, entry_help)->required();
     add_selection(*sub, raw->selection);
     grammar.commands.emplace_back(sub, [raw](const Surroundings&) -> Action {
       return GetCommand{raw->entry, selection_from(raw->selection)};
-    });
-  }
-}
-
-void add_core_commands(Grammar& grammar) {
-  CLI::App* core =
-      grammar.command(grammar.app, "core", "Work on bare cores", "sheaf -d notes core create log");
-  core->require_subcommand(1);
-  {
-    auto name = std::make_shared<std::string>();
-    CLI::App* sub = grammar.command(*core, "create", "Make a writable core of that name and print its key",
-                                    "sheaf -d notes core create log");
-    sub->add_option("NAME", *name, "Its name in this folder")->required();
-    grammar.commands.emplace_back(
-        sub, [name](const Surroundings&) -> Action { return CoreCreateCommand{name_from(*name)}; });
-  }
-  {
-    struct Raw {
-      std::string core;
-      bool lines = false;
-    };
-    auto raw = std::make_shared<Raw>();
-    CLI::App* sub = grammar.command(*core, "append", "Append stdin as one block; safe on disk when it ends",
-                                    "journalctl -o json | sheaf -d notes core append log --lines");
-    sub->add_option("CORE", raw->core, "A key, or the name of a core of this folder")->required();
-    sub->add_flag("--lines", raw->lines, "A block a line, without its newline");
-    grammar.commands.emplace_back(sub, [raw](const Surroundings&) -> Action {
-      return CoreAppendCommand{core_ref(raw->core), raw->lines};
-    });
-  }
-  {
-    struct Raw {
-      std::string core, index, peer;
-    };
-    auto raw = std::make_shared<Raw>();
-    CLI::App* sub = grammar.command(*core, "get", "Write one block to stdout",
-                                    "sheaf -d copy core get $KEY 41 --peer tcp://127.0.0.1:4900");
-    sub->add_option("CORE", raw->core, "A key, or the name of a core of this folder")->required();
-    sub->add_option("INDEX", raw->index, "Which block, from 0")->required();
-    sub->add_option("--peer", raw->peer, "Whom to ask for it if it is not here")->type_name("ADDRESS");
-    grammar.commands.emplace_back(sub, [raw](const Surroundings&) -> Action {
-      CoreGetCommand get{core_ref(raw->core), {count_from(raw->index, "INDEX")}, std::nullopt};
-      if (!raw->peer.empty()) get.peer = peer_from(raw->peer);
-      return get;
-    });
-  }
-  {
-    auto name = std::make_shared<std::string>();
-    CLI::App* sub = grammar.command(*core, "info", "Show one core", "sheaf -d notes core info log --json");
-    sub->add_option("CORE", *name, "A key, or the name of a core of this folder")->required();
-    grammar.commands.emplace_back(
-        sub, [name](const Surroundings&) -> Action { return CoreInfoCommand{core_ref(*name)}; });
-  }
-  {
-    struct Raw {
-      std::string core, bytes, peer;
-    };
-    auto raw = std::make_shared<Raw>();
-    CLI::App* sub = grammar.command(*core, "seek", "Say which block holds a byte, and where in it",
-                                    "sheaf -d copy core seek $KEY 1000000 --peer tcp://127.0.0.1:4900");
-    sub->add_option("CORE", raw->core, "A key, or the name of a core of this folder")->required();
-    sub->add_option("BYTE", raw->bytes, "Counted from the start of the core, from 0")->required();
-    sub->add_option("--peer", raw->peer, "Whom to ask for the way if it is not here")->type_name("ADDRESS");
-    grammar.commands.emplace_back(sub, [raw](const Surroundings&) -> Action {
-      CoreSeekCommand seek{core_ref(raw->core), {count_from(raw->bytes, "BYTE")}, std::nullopt};
-      if (!raw->peer.empty()) seek.peer = peer_from(raw->peer);
-      return seek;
-    });
-  }
-  {
-    struct Raw {
-      std::string core, length;
-    };
-    auto raw = std::make_shared<Raw>();
-    CLI::App* sub = grammar.command(*core, "truncate", "Wind a writable core back to a length",
-                                    "sheaf -d notes core truncate log 100");
-    sub->add_option("CORE", raw->core, "A key, or the name of a core of this folder")->required();
-    sub->add_option("LENGTH", raw->length, "How many blocks stay")->required();
-    grammar.commands.emplace_back(sub, [raw](const Surroundings&) -> Action {
-      return CoreTruncateCommand{core_ref(raw->core), {count_from(raw->length, "LENGTH")}};
     });
   }
 }
@@ -452,26 +354,14 @@ Said wrong_usage(const Grammar& grammar, std::string why) {
 
 }  // namespace
 
-CoreRef core_ref(const std::string& text) {
-  if (const auto key = key_from_text<CoreKey>(text)) return *key;
-  return name_from(text);
-}
-
-std::string to_string(const CoreRef& core) {
-  if (const auto* key = std::get_if<CoreKey>(&core)) return to_string(*key);
-  return std::get<std::string>(core);
-}
-
 Parsed parse_arguments(const std::vector<std::string>& arguments, const Surroundings& around) {
   Grammar grammar;
   add_globals(grammar);
   add_follow_commands(grammar);
   add_archive_commands(grammar);
   add_session_commands(grammar);
-  add_core_commands(grammar);
-  for (auto& [app, build] : folder_grammar(grammar.app)) grammar.commands.emplace_back(app, std::move(build));
-  for (auto& [app, build] : write_grammar(grammar.app)) grammar.commands.emplace_back(app, std::move(build));
-  for (auto& [app, build] : bench_grammar(grammar.app)) grammar.commands.emplace_back(app, std::move(build));
+  for (auto* add : {core_grammar, folder_grammar, write_grammar, store_grammar, bench_grammar})
+    for (auto& [app, build] : add(grammar.app)) grammar.commands.emplace_back(app, std::move(build));
   try {
     grammar.app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
     const GlobalOptions global = globals_from(grammar.raw, around);

@@ -27,9 +27,4 @@ using Parsed = std::variant<Command, Said>;
 // `arguments` without the program's own name.
 Parsed parse_arguments(const std::vector<std::string>& arguments, const Surroundings& around);
 
-// A key in any of its written forms, else a name.
-CoreRef core_ref(const std::string& text);
-// As error messages name it.
-std::string to_string(const CoreRef& core);
-
 }  // namespace sheaf::peer_node

@@ -12,15 +12,6 @@
 namespace sheaf::peer_node {
 namespace {
 
-using Built = std::vector<std::pair<CLI::App*, std::function<Action(const Surroundings&)>>>;
-
-CLI::App* command(CLI::App& app, const std::string& name, const std::string& what,
-                  const std::string& example) {
-  CLI::App* sub = app.add_subcommand(name, what);
-  sub->footer("Example:\n  " + example + "\n\nGlobal options: see sheaf --help.");
-  return sub;
-}
-
 std::string entry_name_from(const std::string& text) {
   const auto name = normal_name(text);
   if (!name || *name == "/") throw WrongUsage("no entry can have that name: " + printable(text));
@@ -64,12 +55,12 @@ AppendCommand entry_from(const std::string& text) {
 
 }  // namespace
 
-Built write_grammar(CLI::App& app) {
-  Built out;
+BuiltCommands write_grammar(CLI::App& app) {
+  BuiltCommands out;
   {
     auto from = std::make_shared<std::string>();
-    CLI::App* sub = command(app, "init", "Make the archive that this folder writes, and print its key",
-                            "sheaf -d notes init");
+    CLI::App* sub = add_command(app, "init", "Make the archive that this folder writes, and print its key",
+                                "sheaf -d notes init");
     sub->add_option("--from", *from, "Take in the keys that key export wrote; - is stdin")->type_name("FILE");
     out.emplace_back(sub, [from](const Surroundings&) -> Action {
       return InitCommand{from->empty() ? std::nullopt : std::optional(*from)};
@@ -77,10 +68,12 @@ Built write_grammar(CLI::App& app) {
   }
   {
     auto file = std::make_shared<std::string>();
-    CLI::App* key = command(app, "key", "Back up the secret keys", "sheaf -d notes key export notes.keys");
+    CLI::App* key =
+        add_command(app, "key", "Back up the secret keys", "sheaf -d notes key export notes.keys");
     key->require_subcommand(1);
-    CLI::App* sub = command(*key, "export", "Write this folder's secret keys to a new file, for init --from",
-                            "sheaf -d notes key export notes.keys");
+    CLI::App* sub =
+        add_command(*key, "export", "Write this folder's secret keys to a new file, for init --from",
+                    "sheaf -d notes key export notes.keys");
     sub->add_option("FILE", *file, "Must not be there yet; - is stdout")->required();
     out.emplace_back(sub, [file](const Surroundings&) -> Action { return KeyExportCommand{*file}; });
   }
@@ -91,8 +84,8 @@ Built write_grammar(CLI::App& app) {
     };
     auto raw = std::make_shared<Raw>();
     CLI::App* sub =
-        command(app, "write", "Write stdin as a file of this folder's archive; safe on disk when it ends",
-                "echo hello | sheaf -d notes write hello.txt");
+        add_command(app, "write", "Write stdin as a file of this folder's archive; safe on disk when it ends",
+                    "echo hello | sheaf -d notes write hello.txt");
     sub->add_option("NAME", raw->name, "The file's name")->required();
     sub->add_flag("--executable", raw->executable, "Mark it as a program");
     sub->add_option("--metadata", raw->metadata, "What else is kept with it")->type_name("JSON");
@@ -102,8 +95,8 @@ Built write_grammar(CLI::App& app) {
   }
   {
     auto entry = std::make_shared<std::string>();
-    CLI::App* sub = command(app, "append", "Put one entry without contents as it is given",
-                            R"(sheaf -d notes append '{"name":"latest","linkname":"/2026/may"}')");
+    CLI::App* sub = add_command(app, "append", "Put one entry without contents as it is given",
+                                R"(sheaf -d notes append '{"name":"latest","linkname":"/2026/may"}')");
     sub->add_option("JSON", *entry, "name; and linkname, executable, metadata as they are wanted")
         ->required();
     out.emplace_back(sub, [entry](const Surroundings&) -> Action { return entry_from(*entry); });
@@ -111,14 +104,14 @@ Built write_grammar(CLI::App& app) {
   {
     auto entry = std::make_shared<std::string>();
     CLI::App* sub =
-        command(app, "rm", "Delete an entry of this folder's archive", "sheaf -d notes rm hello.txt");
+        add_command(app, "rm", "Delete an entry of this folder's archive", "sheaf -d notes rm hello.txt");
     sub->add_option("ENTRY", *entry, "NAME, NAME@LINK, or a line of list --json")->required();
     out.emplace_back(sub, [entry](const Surroundings&) -> Action { return RemoveCommand{*entry}; });
   }
   {
     auto version = std::make_shared<std::string>();
-    CLI::App* sub = command(app, "truncate", "Wind this folder's archive back to a version",
-                            "sheaf -d notes truncate 12");
+    CLI::App* sub = add_command(app, "truncate", "Wind this folder's archive back to a version",
+                                "sheaf -d notes truncate 12");
     sub->add_option("VERSION", *version, "As list --json names it; 1 is the empty archive")->required();
     out.emplace_back(
         sub, [version](const Surroundings&) -> Action { return TruncateCommand{version_from(*version)}; });

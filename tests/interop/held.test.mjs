@@ -30,6 +30,8 @@ async function world (t) {
   await sheaf.run(['add', unknown])
   const core = await sheaf.createCore('log')
   await sheaf.run(['core', 'append', 'log', '--lines'], { input: Buffer.from('one\ntwo\nthree\n') })
+  await sheaf.run(['store', 'put', 'greeting'], { input: Buffer.from('hello') })
+  await sheaf.run(['store', 'put', 'large'], { input: Buffer.alloc(10_000, 'l') })
   await server.stop()
   fs.mkdirSync(path.join(root, 'in/sub'), { recursive: true })
   fs.writeFileSync(path.join(root, 'in/sub/a'), 'a')
@@ -96,6 +98,21 @@ function rows ({ ours, theirs, core }, silent) {
     [3, 'no such core', ['core', 'info', 'nothing']],
     [0, 'about a core', ['core', 'info', 'log']],
     [0, 'a shorter core', ['core', 'truncate', 'log', '1']],
+    [0, 'a value from stdin', ['store', 'put', 'k'], 'v'],
+    [2, 'a key that is too long', ['store', 'put', 'k'.repeat(1025)], 'v'],
+    [0, 'a value', ['store', 'get', 'greeting']],
+    [0, 'a value with its copies', ['store', 'get', 'large', '--all']],
+    [3, 'no such value', ['store', 'get', 'nothing']],
+    [0, 'all values', ['store', 'list', '--values']],
+    [0, 'some of them', ['store', 'list', '--gt', 'greeting', '--reverse', '--limit', '1']],
+    [0, 'a value less', ['store', 'del', 'greeting']],
+    [3, 'no value to delete', ['store', 'del', 'nothing']],
+    [0, 'several changes', ['store', 'batch'], '{"type":"put","key":"b","value":"1"}\n{"type":"del","key":"large"}\n'],
+    [1, 'a change that is none', ['store', 'batch'], '{"type":"put","key":"b"}\n'],
+    [0, 'where a value would go', ['store', 'explain'], 'l'.repeat(5000)],
+    [0, 'everything in order', ['store', 'check']],
+    [0, 'nothing to mend or move', ['store', 'check', '--repair', '--rebalance']],
+    [1, 'a root that is not lost', ['store', 'check', '--rebuild-root']],
     [6, 'a connection to nobody', ['connect', nobody]],
     [6, 'a peer that says nothing', ['--timeout', '1', 'connect', silent]],
     [2, 'no such command', ['nothing']],

@@ -13,6 +13,8 @@
 #include "engine/peer_node/tasks.hpp"
 #include "sheaf/engine/environment.hpp"
 #include "sheaf/storage/memory_backend.hpp"
+#include "sheaf/storage/routes.hpp"
+#include "sheaf/storage/value_keys.hpp"
 #include "tests/peer_node/support.hpp"
 
 namespace sheaf::test {
@@ -28,9 +30,28 @@ struct Ran {
   Json json() const { return Json::parse(out); }
 };
 
+// As a folder has it, in memory: values from 4 KiB on in `large`, others in `small`, blocks beside the state
+// in the root.
+inline std::unique_ptr<Router> router_in_memory() {
+  RouterOptions options;
+  options.root.owned = memory_backend({.limits = {.key_bytes = 2048}});
+  for (const char* label : {"small", "large"}) {
+    RoutedStore store{.label = label, .owned = memory_backend({.limits = {.key_bytes = 2048}})};
+    options.stores.push_back(std::move(store));
+  }
+  options.mapper =
+      route_mapper({{.min_size = 4096, .to = {"large"}, .name = "4 KiB or more"}}, {"small", "large"});
+  options.fallback = "small";
+  const ValueRange values({});
+  options.fresh_prefix = to_buffer(values.stored().gte);
+  options.fresh_text = true;
+  options.limits.key_bytes = value_key_bytes_most + 1;
+  return router(std::move(options));
+}
+
 // One node, and the counting of its sessions that a holder does.
 struct Place {
-  std::unique_ptr<Backend> store = memory_backend();
+  std::unique_ptr<Router> store = router_in_memory();
   std::unique_ptr<Node> node;
   std::uint64_t sessions_started = 0;
   bool sparse = true;
@@ -80,14 +101,14 @@ struct CommandWorld {
     const Stop never;
     {
       Io io(std::move(descriptors), plain_surroundings());
-      CommandContext context{*place.node,
-                             environment.get(),
-                             *environment.get().timers,
-                             command.global,
-                             place.config,
-                             place.sessions_started,
-                             place.sparse,
-                             true};
+      CommandContext context{.node = *place.node,
+                             .store = *place.store,
+                             .environment = environment.get(),
+                             .timers = *environment.get().timers,
+                             .global = command.global,
+                             .config = place.config,
+                             .sessions_started = place.sessions_started,
+                             .node_is_sparse = place.sparse};
       ran.code = co_await run_command(context, command, io, stop != nullptr ? *stop : never);
     }
     if (output == nullptr) ran.out = out.drain();

@@ -132,13 +132,14 @@ TEST_CASE("connect fetches everything and ends; the blocks are then here") {
 }
 
 // As somebody has it who copied the folder.
-std::unique_ptr<Backend> copy_of(Backend& store) {
-  auto out = memory_backend();
+std::unique_ptr<Router> copy_of(Backend& store) {
+  auto out = test::router_in_memory();
   REQUIRE(out->open().has_value());
   auto all = store.iterate({});
   REQUIRE(all.has_value());
   Batch batch;
-  while ((*all)->next().value()) batch.put_copy((*all)->key(), (*all)->value());
+  while ((*all)->next().value())
+    batch.put_copy((*all)->key(), (*all)->value(), {.role = Traits::Role::state});
   REQUIRE(out->write(batch, Durable::no).has_value());
   return out;
 }

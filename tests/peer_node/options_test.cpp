@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "engine/peer_node/exit_code.hpp"
+#include "engine/peer_node/option_values.hpp"
 #include "tests/peer_node/support.hpp"
 
 namespace sheaf::peer_node {
@@ -54,6 +55,16 @@ TEST_CASE("every command has its own help with an example") {
                             {"core", "get"},
                             {"core", "info"},
                             {"core", "truncate"},
+                            {"store"},
+                            {"store", "put"},
+                            {"store", "post"},
+                            {"store", "get"},
+                            {"store", "del"},
+                            {"store", "list"},
+                            {"store", "watch"},
+                            {"store", "batch"},
+                            {"store", "explain"},
+                            {"store", "check"},
                             {"bench"},
                             {"bench", "serve-core"},
                             {"bench", "fetch-core"},
@@ -354,6 +365,29 @@ TEST_CASE("wrong usage ends with 2, a reason of one line, and where to find help
     CHECK(result.text.find(hint) != std::string::npos);
     CHECK(std::count(result.text.begin(), result.text.end(), '\n') == 2);
   }
+}
+
+TEST_CASE("a value's key has 1 to 1,024 bytes, and so has a bound of a list") {
+  CHECK(action<StorePutCommand>({"store", "put", "k"}).key == "k");
+  CHECK(action<StoreDelCommand>({"store", "del", std::string(1024, 'k')}).key.size() == 1024);
+  for (const std::string& wrong : {std::string(), std::string(1025, 'k')}) {
+    CHECK(said({"store", "put", wrong}).code == exit_code::wrong_usage);
+    CHECK(said({"store", "get", wrong}).code == exit_code::wrong_usage);
+    CHECK(said({"store", "list", "--gte", wrong}).code == exit_code::wrong_usage);
+  }
+  const auto list = action<StoreListCommand>({"store", "list", "--gt", "a", "--gte", "b", "--lt", "y",
+                                              "--lte", "z", "--reverse", "--limit", "3", "--values"});
+  CHECK(list == StoreListCommand{"a", "b", "y", "z", true, 3, true});
+  CHECK(action<StoreListCommand>({"store", "list"}) == StoreListCommand{});
+  CHECK(said({"store", "list", "--limit", "-1"}).code == exit_code::wrong_usage);
+}
+
+TEST_CASE("what a check shall do is told by its flags") {
+  CHECK(action<StoreCheckCommand>({"store", "check"}) == StoreCheckCommand{});
+  CHECK(action<StoreCheckCommand>({"store", "check", "--repair", "--rebalance", "--rebuild-root"}) ==
+        StoreCheckCommand{true, true, true});
+  CHECK(traits_of(StoreCheckCommand{.rebuild_root = true}).rebuilds_root);
+  CHECK(traits_of(StoreWatchCommand{}).endless);
 }
 
 }  // namespace

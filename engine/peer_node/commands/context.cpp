@@ -1,6 +1,6 @@
 #include "engine/peer_node/commands/context.hpp"
 
-#include "engine/peer_node/options.hpp"
+#include "engine/peer_node/option_values.hpp"
 
 namespace sheaf::peer_node {
 

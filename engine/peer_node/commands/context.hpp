@@ -12,18 +12,21 @@
 #include "engine/peer_node/io.hpp"
 #include "sheaf/engine/node.hpp"
 #include "sheaf/net/timers.hpp"
+#include "sheaf/storage/router.hpp"
 
 namespace sheaf::peer_node {
 
 struct CommandContext {
   Node& node;
+  Router& store;                   // what the node keeps everything in; an application's values lie beside it
   const Environment& environment;  // the one that the node was opened with
   Timers& timers;
   const GlobalOptions& global;
   const Config& config;                   // the one of the folder, for this call
   const std::uint64_t& sessions_started;  // by the node, since it was opened
   bool node_is_sparse = false;
-  bool allows_anyone = true;  // no allow_peers was given when the node was opened
+  bool allows_anyone = true;                    // no allow_peers was given when the node was opened
+  std::optional<std::uint64_t> root_rebuilt{};  // so many values, before the node was opened
 };
 
 // By key or name; EngineErrc::not_found.

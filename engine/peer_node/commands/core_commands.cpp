@@ -3,7 +3,7 @@
 #include "engine/peer_node/commands/line_splitter.hpp"
 #include "engine/peer_node/commands/output.hpp"
 #include "engine/peer_node/commands/peer_work.hpp"
-#include "engine/peer_node/options.hpp"
+#include "engine/peer_node/option_values.hpp"
 #include "engine/peer_node/tasks.hpp"
 
 namespace sheaf::peer_node {

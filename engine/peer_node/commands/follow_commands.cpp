@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "engine/peer_node/commands/output.hpp"
-#include "engine/peer_node/options.hpp"
+#include "engine/peer_node/option_values.hpp"
 #include "sheaf/protocol/key_text.hpp"
 
 namespace sheaf::peer_node {

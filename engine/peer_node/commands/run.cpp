@@ -12,6 +12,10 @@
 #include "engine/peer_node/commands/key_commands.hpp"
 #include "engine/peer_node/commands/list_command.hpp"
 #include "engine/peer_node/commands/serve_commands.hpp"
+#include "engine/peer_node/commands/store_batch.hpp"
+#include "engine/peer_node/commands/store_check.hpp"
+#include "engine/peer_node/commands/store_commands.hpp"
+#include "engine/peer_node/commands/store_watch.hpp"
 #include "engine/peer_node/commands/sync_command.hpp"
 #include "engine/peer_node/commands/write_commands.hpp"
 

@@ -1,0 +1,16 @@
+// What the commands of the value store share.
+#pragma once
+
+#include <string>
+
+#include "engine/peer_node/commands/context.hpp"
+
+namespace sheaf::peer_node {
+
+// "what: the error's words", and those of the store that failed, by name.
+Outcome store_failed(CommandContext& context, const Error& error, const std::string& what);
+
+// All of stdin. StorageErrc::too_large once it is longer than `most`; the rest is not read then.
+boost::asio::awaitable<Result<Buffer>> read_all(Io& io, std::size_t most);
+
+}  // namespace sheaf::peer_node

@@ -1,0 +1,168 @@
+// The value store by the command line: with and without a process that holds the folder, over stores on two
+// folders of which one is lost, and with a root that is lost. No Node peer takes part.
+import test from 'node:test'
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
+import { Sheaf, freshFolder, within } from './harness.mjs'
+
+const limit = { timeout: 600_000 }
+
+const listed = async (sheaf, ...more) =>
+  (await sheaf.run(['store', 'list', ...more])).stdout.toString().split('\n').filter(Boolean).map((line) => JSON.parse(line))
+const put = (sheaf, key, value, options) => sheaf.run(['store', 'put', key], { input: Buffer.from(value), ...options })
+const get = async (sheaf, key, options) => (await sheaf.run(['store', 'get', key], options)).stdout
+const checked = async (sheaf, code, ...more) => {
+  const { stdout } = await sheaf.run(['store', 'check', ...more], { code })
+  const all = stdout.toString().trim().split('\n').map((line) => JSON.parse(line))
+  return { sums: all.pop(), findings: all }
+}
+
+// A folder whose blocks and values from 4 KiB on have a copy on either of two disks.
+function twoDisks (t) {
+  const root = freshFolder(t)
+  const sheaf = new Sheaf(t, path.join(root, 'dir'))
+  const disks = ['disk1', 'disk2'].map((name) => path.join(root, name))
+  fs.mkdirSync(sheaf.folder)
+  fs.writeFileSync(path.join(sheaf.folder, 'sheaf.toml'), `
+[[storage.store]]
+label = "small"
+[[storage.store]]
+label = "disk1"
+backend = "log"
+path = "${disks[0]}"
+[[storage.store]]
+label = "disk2"
+backend = "leveldb"
+path = "${disks[1]}"
+[storage]
+fallback = "small"
+[[storage.route]]
+min_size = "4 KiB"
+to = ["disk1", "disk2"]
+`)
+  return { sheaf, disks }
+}
+
+const valueOf = (n) => Buffer.alloc(5_000 + n, `value ${n} `)
+
+test('one of two stores is deleted while nothing runs: everything is readable, and a check restores it', limit, async (t) => {
+  for (const lost of [0, 1]) {
+    const { sheaf, disks } = twoDisks(t)
+    const file = Buffer.alloc(300_000, 'the contents of a file ')
+    const source = freshFolder(t)
+    fs.writeFileSync(path.join(source, 'file'), file)
+    await sheaf.run(['init'])
+    await sheaf.run(['import', source])
+    await put(sheaf, 'small', 'hello')
+    for (let n = 0; n < 20; ++n) await put(sheaf, `large${n}`, valueOf(n))
+    assert.deepEqual((await listed(sheaf, '--gte', 'large0', '--lte', 'large0'))[0].stores, ['disk1', 'disk2'])
+    const whole = await checked(sheaf, 0)
+    assert.equal(whole.sums.findings, 0)
+    assert.ok(whole.sums.copies > 40, 'blocks of the archive have copies, too')
+
+    fs.rmSync(disks[lost], { recursive: true })
+    const broken = await checked(sheaf, 4)
+    assert.ok(broken.sums.wrong >= 20)
+    assert.ok(broken.findings.every((one) => one.finding === 'missing_copy' && one.store === `disk${lost + 1}` && !one.mended))
+    assert.ok(broken.findings.some((one) => 'block' in one), 'blocks are named')
+    assert.ok(broken.findings.some((one) => one.key === 'large7'), 'values are named')
+    assert.deepEqual(await get(sheaf, 'large3'), valueOf(3)) // which writes the copy of this one again
+    assert.deepEqual((await sheaf.run(['read', 'file'])).stdout, file)
+
+    const repaired = await checked(sheaf, 0, '--repair')
+    assert.ok(repaired.sums.mended >= 19)
+    assert.equal(repaired.sums.wrong, 0)
+    assert.equal((await checked(sheaf, 0)).sums.findings, 0)
+
+    // What was restored is whole: the other disk may go now.
+    fs.rmSync(disks[1 - lost], { recursive: true })
+    for (let n = 0; n < 20; ++n) assert.deepEqual(await get(sheaf, `large${n}`), valueOf(n))
+    assert.deepEqual((await sheaf.run(['read', 'file'])).stdout, file)
+    assert.equal((await get(sheaf, 'small')).toString(), 'hello')
+    await checked(sheaf, 0, '--repair')
+    assert.equal((await checked(sheaf, 0)).sums.findings, 0)
+  }
+})
+
+test('a value whose only store is gone is an error with 4 that names the store, never missing', limit, async (t) => {
+  const sheaf = new Sheaf(t, path.join(freshFolder(t), 'dir'))
+  await put(sheaf, 'large', valueOf(1))
+  await put(sheaf, 'small', 'hello')
+  fs.rmSync(path.join(sheaf.folder, 'large'), { recursive: true })
+  const read = await sheaf.run(['store', 'get', 'large'], { code: 4 })
+  assert.match(read.stderr, /large: the store is damaged .*large/)
+  const list = await sheaf.run(['store', 'list', '--values'], { code: 4 })
+  assert.match(list.stdout.toString(), /"key":"small"/)
+  assert.match(list.stderr, /large: the store is damaged/)
+  const check = await checked(sheaf, 4, '--repair')
+  assert.deepEqual(check.findings.map((one) => one.finding), ['missing_copy', 'no_good_copy'])
+  assert.equal((await get(sheaf, 'small')).toString(), 'hello')
+  // It can be deleted, or put again.
+  await put(sheaf, 'large', valueOf(2))
+  assert.deepEqual(await get(sheaf, 'large'), valueOf(2))
+  assert.equal((await checked(sheaf, 0)).sums.findings, 0)
+})
+
+test('a lost root is an error with 4 until it is made again, by which the values come back', limit, async (t) => {
+  const sheaf = new Sheaf(t, path.join(freshFolder(t), 'dir'))
+  await put(sheaf, 'large', valueOf(1))
+  await put(sheaf, 'small', 'hello')
+  await put(sheaf, 'small', 'hello again')
+  fs.rmSync(path.join(sheaf.folder, 'root'), { recursive: true })
+  for (const args of [['store', 'get', 'small'], ['store', 'list'], ['store', 'check', '--repair'], ['list']]) {
+    const { stderr } = await sheaf.run(args, { code: 4 })
+    assert.match(stderr, /root/)
+  }
+  await put(sheaf, 'new', 'value', { code: 4 })
+  const { stdout } = await sheaf.run(['store', 'check', '--rebuild-root'])
+  assert.match(stdout.toString(), /^{"rebuilt":2}\n/)
+  assert.deepEqual(await listed(sheaf), [
+    { key: 'large', length: 5001, stores: ['large'] }, { key: 'small', length: 11, stores: ['small'] }])
+  assert.equal((await get(sheaf, 'small')).toString(), 'hello again')
+  assert.deepEqual(await get(sheaf, 'large'), valueOf(1))
+  assert.equal((await checked(sheaf, 0)).sums.findings, 0)
+  await sheaf.run(['store', 'check', '--rebuild-root'], { code: 1 })
+})
+
+test('changed routes move nothing until a rebalance does', limit, async (t) => {
+  const { sheaf, disks } = twoDisks(t)
+  await put(sheaf, 'large', valueOf(1))
+  await put(sheaf, 'small', 'hello')
+  const config = path.join(sheaf.folder, 'sheaf.toml')
+  fs.writeFileSync(config, fs.readFileSync(config, 'utf8').replace('to = ["disk1", "disk2"]', 'to = ["disk2"]'))
+  assert.deepEqual((await listed(sheaf))[0].stores, ['disk1', 'disk2'])
+  assert.equal((await checked(sheaf, 0)).sums.findings, 0)
+  const moved = await checked(sheaf, 0, '--rebalance')
+  assert.deepEqual(moved.findings.map(({ finding, key, mended }) => ({ finding, key, mended })),
+    [{ finding: 'misplaced', key: 'large', mended: true }])
+  assert.deepEqual((await listed(sheaf))[0].stores, ['disk2'])
+  assert.equal((await checked(sheaf, 0, '--rebalance')).sums.findings, 0)
+  fs.rmSync(disks[0], { recursive: true })
+  assert.deepEqual(await get(sheaf, 'large'), valueOf(1))
+})
+
+test('a watch holds the folder, tells what others change, and ends with 0 when interrupted', limit, async (t) => {
+  const sheaf = new Sheaf(t, path.join(freshFolder(t), 'dir'))
+  await put(sheaf, 'before', '0')
+  const first = sheaf.start(['store', 'watch', '--values'])
+  const watching = (one) => within((async () => {
+    while (!one.stderr.includes('watching')) await new Promise((resolve) => one.child.stderr.once('data', resolve))
+  })(), 'a watch to begin')
+  await watching(first)
+  const second = sheaf.start(['store', 'watch']) // the first one's process runs it
+  await watching(second)
+  await put(sheaf, 'a', '1')
+  await sheaf.run(['store', 'batch'], { input: Buffer.from('{"type":"put","key":"b","value":"2"}\n{"type":"del","key":"a"}\n') })
+  for (const watch of [first, second]) await watch.next((m) => m.type === 'del', 'the deletion')
+  const told = first.said.map(({ batch, ...rest }) => rest)
+  assert.deepEqual(told, [
+    { type: 'put', key: 'a', value: '1' }, { type: 'put', key: 'b', value: '2' }, { type: 'del', key: 'a' }])
+  assert.deepEqual(second.said.map(({ type, key }) => type + key), ['puta', 'putb', 'dela'])
+  assert.equal(first.said[1].batch, first.said[2].batch)
+  assert.notEqual(first.said[0].batch, first.said[1].batch)
+  for (const watch of [second, first]) {
+    watch.child.kill('SIGINT')
+    assert.deepEqual(await watch.exited, { code: 0, signal: null })
+  }
+})
