@@ -62,6 +62,9 @@ for (const way of ['TCP', 'WebSocket', 'TCP that sheaf dials', 'WebSocket that s
       running = await sheaf.live(node, way.startsWith('TCP') ? await node.address() : await node.webSocketAddress())
     }
     assertMirrored(await node.do('mirror', { drive: 'd' }), files)
+    const mirrored = path.join(freshFolder(t), 'mirrored')
+    assert.equal((await node.do('mirrorTo', { drive: 'd', folder: mirrored })).add, names.length)
+    assertFolderIs(mirrored, files, { times: false })
 
     // While it is served: the second process hands the command over.
     fs.writeFileSync(path.join(folder, 'later'), 'later')

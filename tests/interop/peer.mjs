@@ -20,6 +20,7 @@ import crypto from 'node:crypto'
 import Hypercore from 'hypercore'
 import Corestore from 'corestore'
 import Hyperdrive from 'hyperdrive'
+import Localdrive from 'localdrive'
 import SecretStream from '@hyperswarm/secret-stream'
 import hypercoreCrypto from 'hypercore-crypto'
 import multisig from 'hypercore/lib/multisig.js'
@@ -396,6 +397,14 @@ const commands = {
       out.push({ key, ...value, blob: undefined, length: value.blob?.byteLength, sha256: contents?.digest('hex') })
     }
     return out
+  },
+  // Writes the drive into a folder, as Node's own mirror does it.
+  async mirrorTo ({ drive: name, version, folder: into }) {
+    const drive = version ? drives.get(name).checkout(version) : drives.get(name)
+    await drive.update({ wait: true })
+    const mirror = drive.mirror(new Localdrive(into))
+    await mirror.done()
+    return mirror.count
   },
   // Waits until the drive has come to this version and fork.
   async untilVersion ({ drive: name, version, fork = 0 }) {
