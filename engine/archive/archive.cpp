@@ -114,6 +114,10 @@ const CoreKey& Archive::key() const { return impl_->ref.archive->key(); }
 
 awaitable<Result<ArchiveInfo>> Archive::info() { co_return co_await call(impl_->ref, info_of(impl_->ref)); }
 
+awaitable<Result<void>> Archive::check_readable() {
+  co_return co_await call(impl_->ref, impl_->ref.archive->check_readable());
+}
+
 awaitable<Result<CoreKey>> Archive::blobs_key() {
   co_return co_await call(impl_->ref, blobs_key_of(impl_->ref));
 }

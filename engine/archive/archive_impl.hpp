@@ -60,6 +60,22 @@ struct ChangeStream::Impl {
   bool ended_ = false;
 };
 
+struct HistoryStream::Impl {
+  Impl(ArchiveRef ref, Version version, const HistoryOptions& options);
+  boost::asio::awaitable<Result<std::optional<Operation>>> next();
+
+  ArchiveRef ref;
+  std::uint64_t unreadable = 0;
+
+ private:
+  boost::asio::awaitable<Result<void>> fill();
+
+  Core::From from_;
+  bool reverse_;
+  BlockRange left_;  // the blocks that were not looked at yet
+  std::deque<Operation> ready_;
+};
+
 struct ArchiveWatch::Impl {
   struct State {
     Version version;

@@ -62,6 +62,15 @@ awaitable<Result<Version>> OpenArchive::settle(std::optional<Version> at, Core::
   co_return std::max(Version{1}, *at);
 }
 
+awaitable<Result<void>> OpenArchive::check_readable() {
+  auto core = co_await db();
+  if (!core) co_return core.error();
+  auto header = co_await (*core)->get(BlockIndex{0}, Core::From::here);
+  if (!header) co_return why_no_contents(header.error());
+  if (!decode_bee_header(*header)) co_return EngineErrc::wrong_key;
+  co_return Result<void>();
+}
+
 awaitable<Result<void>> OpenArchive::walk(Walk walk, Core::From from) {
   for (;;) {
     auto core = co_await db();
@@ -74,6 +83,10 @@ awaitable<Result<void>> OpenArchive::walk(Walk walk, Core::From from) {
       if (!out && out.error() == EngineErrc::not_available) missing = blocks.missing();
     };
     if (auto ran = co_await (*core)->run(job); !ran) co_return ran.error();
+    if (!out && out.error() == ProtocolErrc::malformed) {
+      auto readable = co_await check_readable();
+      if (!readable && readable.error() == EngineErrc::wrong_key) co_return readable;
+    }
     if (!missing || from == Core::From::here) co_return out;
     if (auto got = co_await (*core)->get(*missing, Core::From::future); !got) co_return got.error();
   }

@@ -46,8 +46,11 @@ class OpenArchive {
   // The version to read: `at`, once it is there, or the latest that the connected peers know.
   boost::asio::awaitable<Result<Version>> settle(std::optional<Version> at, Core::From from);
 
+  // Whether the header can be read: not_available where it is not here, wrong_key where it is noise.
+  boost::asio::awaitable<Result<void>> check_readable();
+
   // Runs `walk` on the pool until it needs no block that is not here. It may be run several times, and has to
-  // go on where it stopped.
+  // go on where it stopped. wrong_key instead of malformed where not even the header can be read.
   using Walk = std::function<Result<void>(BeeBlocks&)>;
   boost::asio::awaitable<Result<void>> walk(Walk walk, Core::From from);
 

@@ -10,10 +10,6 @@ using boost::asio::awaitable;
 
 namespace {
 
-bool is_not_here(const Error& error) {
-  return error == EngineErrc::not_available || error == EngineErrc::out_of_range;
-}
-
 // Whether the name is the prefix or lies below it. Requires: both normal.
 bool is_within(std::string_view name, std::string_view prefix) {
   if (prefix == "/" || name == prefix) return true;
@@ -42,7 +38,9 @@ struct BundleList::Impl {
   awaitable<Result<std::optional<Entry>>> next_live();
   awaitable<Result<std::optional<Entry>>> rest_of(Source& source);
   awaitable<Result<void>> take_news();
-  void note(Source& source, bool unknown);
+  // Leaves out what cannot be read of the archive; the error itself where the list cannot go on.
+  Result<void> leave_out(Source& source, const Error& error);
+  void note(Source& source, Incomplete::Why why);
   static bool comes_after(const Source* a, const Source* b);
 
   Node* node = nullptr;
@@ -57,8 +55,27 @@ struct BundleList::Impl {
   std::uint64_t unreadable = 0;
 };
 
-void BundleList::Impl::note(Source& source, bool unknown) {
-  if (!std::exchange(source.noted, true)) incomplete.push_back({source.archive.key(), unknown});
+std::optional<BundleList::Incomplete::Why> BundleList::why_left_out(const Error& error) {
+  if (error == EngineErrc::not_available || error == EngineErrc::out_of_range)
+    return Incomplete::Why::partly_here;
+  if (error == EngineErrc::wrong_key) return Incomplete::Why::no_key;
+  if (error.category() == protocol_category()) return Incomplete::Why::malformed;
+  return std::nullopt;
+}
+
+void BundleList::Impl::note(Source& source, Incomplete::Why why) {
+  if (!std::exchange(source.noted, true)) incomplete.push_back({source.archive.key(), why});
+}
+
+Result<void> BundleList::Impl::leave_out(Source& source, const Error& error) {
+  const auto why = why_left_out(error);
+  if (!why) return error;
+  note(source, *why);
+  if (*why == Incomplete::Why::partly_here) return {};  // it goes on when more is here
+  source.stream.reset();
+  source.changes.reset();
+  if (*why == Incomplete::Why::no_key) source.version = {};  // from its beginning, should the key come
+  return {};
 }
 
 // Opens the listing of all that the archive has now.
@@ -71,17 +88,14 @@ awaitable<Result<void>> BundleList::Impl::begin(Source& source) {
   source.version = {};
   source.at_prefix = prefix != "/";
   if (info->version.value == 0) {
-    note(source, true);
+    note(source, Incomplete::Why::nothing_here);
     co_return Result<void>();
   }
   ListOptions options;
   options.folder = prefix;
   options.from = Core::From::here;
   auto stream = co_await source.archive.list(options);
-  if (!stream && is_not_here(stream.error()) && !source.archive.version()) {
-    note(source, false);
-    co_return Result<void>();
-  }
+  if (!stream && !source.archive.version()) co_return leave_out(source, stream.error());
   if (!stream) co_return stream.error();
   source.version = stream->version();
   source.stream = std::move(*stream);
@@ -102,11 +116,7 @@ awaitable<Result<void>> BundleList::Impl::advance(Source& source) {
     source.at_prefix = !next;
   }
   if (next) next = co_await source.stream->next();
-  if (!next && is_not_here(next.error())) {
-    note(source, false);
-    co_return Result<void>();
-  }
-  if (!next) co_return next.error();
+  if (!next) co_return leave_out(source, next.error());
   if (!*next) {
     unreadable += source.stream->unreadable();
     source.stream.reset();
@@ -156,14 +166,18 @@ awaitable<Result<std::optional<Entry>>> BundleList::Impl::rest_of(Source& source
     if (!source.changes) {
       if (!std::exchange(source.behind, false)) co_return std::optional<Entry>();
       auto changes = co_await source.archive.diff(source.version, "/", Core::From::here);
-      if (!changes && is_not_here(changes.error())) co_return std::optional<Entry>();
-      if (!changes) co_return changes.error();
+      if (!changes) {
+        if (auto left = leave_out(source, changes.error()); !left) co_return left.error();
+        co_return std::optional<Entry>();
+      }
       if (changes->version() == source.version) continue;
       source.changes = std::move(*changes);
     }
     auto change = co_await source.changes->next();
-    if (!change && is_not_here(change.error())) co_return std::optional<Entry>();
-    if (!change) co_return change.error();
+    if (!change) {
+      if (auto left = leave_out(source, change.error()); !left) co_return left.error();
+      co_return std::optional<Entry>();
+    }
     if (!*change) {
       source.version = source.changes->version();
       source.changes.reset();

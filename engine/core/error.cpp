@@ -16,7 +16,7 @@ class EngineCategory final : public boost::system::error_category {
       case EngineErrc::exists: return "exists already";
       case EngineErrc::frozen: return "frozen: its writer has signed two histories";
       case EngineErrc::out_of_range: return "out of range";
-      case EngineErrc::wrong_key: return "wrong key";
+      case EngineErrc::wrong_key: return "no archive, or encrypted with a key that is not here";
       case EngineErrc::no_peer: return "no peer could be reached, or it went away too early";
       case EngineErrc::refused: return "refused";
       case EngineErrc::closed: return "closed";

@@ -59,11 +59,13 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   boost::asio::awaitable<Result<std::shared_ptr<OpenArchive>>> follow_archive(CoreKey key,
                                                                               FollowOptions follow);
   boost::asio::awaitable<Result<std::shared_ptr<OpenArchive>>> archive(CoreKey key);
-  boost::asio::awaitable<Result<std::shared_ptr<OpenArchive>>> init_archive();
+  boost::asio::awaitable<Result<std::shared_ptr<OpenArchive>>> init_archive(OwnArchiveOptions options);
   // Opened, or made where it is not known. `foreign`: its secret key has been elsewhere.
   boost::asio::awaitable<Result<OpenCore*>> own_core(CoreRecord record, bool foreign = false);
-  // Both cores of the archive of that primary key.
-  boost::asio::awaitable<Result<CoreKey>> own_cores(const Seed& primary_key, bool foreign = false);
+  // Both cores of the archive of that primary key, sealed with the encryption key where they are made now.
+  boost::asio::awaitable<Result<CoreKey>> own_cores(const Seed& primary_key,
+                                                    const std::optional<EncryptionKey>& encryption_key,
+                                                    bool foreign = false);
   boost::asio::awaitable<Result<std::optional<CoreKey>>> own_archive();
   boost::asio::awaitable<Result<std::shared_ptr<ArchiveNews::Reader>>> watch_archives();
   boost::asio::awaitable<Result<Buffer>> export_keys();

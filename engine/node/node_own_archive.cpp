@@ -23,10 +23,15 @@ void add_line(Buffer& out, std::string_view kind, Bytes secret, std::string_view
   append(out, as_bytes("\n"));
 }
 
+bool same(const std::optional<EncryptionKey>& a, const std::optional<EncryptionKey>& b) {
+  return a && b ? equal(a->bytes(), b->bytes()) : !a && !b;
+}
+
 // What a text of keys says.
 struct KeyText {
   Seed identity;
   std::optional<Seed> primary;
+  std::optional<EncryptionKey> encryption;
   std::vector<std::pair<std::string, Seed>> cores;  // by name
 };
 
@@ -65,11 +70,13 @@ Result<KeyText> parse_keys(std::string_view text) {
       out.identity = *seed;
     } else if (kind == "primary" && !out.primary) {
       out.primary = *seed;
+    } else if (kind == "encryption" && !out.encryption) {
+      out.encryption = EncryptionKey::from(seed->bytes());
     } else {
       return ProtocolErrc::malformed;
     }
   }
-  if (!has_identity) return ProtocolErrc::malformed;
+  if (!has_identity || (out.encryption && !out.primary)) return ProtocolErrc::malformed;
   return out;
 }
 
@@ -85,6 +92,7 @@ awaitable<Result<OpenCore*>> Node::Impl::own_core(CoreRecord record, bool foreig
     // It was followed here before its secret key came, so others may know a longer history of it.
     CoreRecord changed = (*known)->record();
     changed.secret_key = std::move(record.secret_key);
+    if (record.encryption_key) changed.encryption_key = std::move(record.encryption_key);
     changed.kind = record.kind;
     changed.partner = record.partner;
     auto mark = [this, id = changed.id] { return table.mark_foreign(id); };
@@ -99,7 +107,9 @@ awaitable<Result<OpenCore*>> Node::Impl::own_core(CoreRecord record, bool foreig
   co_return made;
 }
 
-awaitable<Result<CoreKey>> Node::Impl::own_cores(const Seed& primary_key, bool foreign) {
+awaitable<Result<CoreKey>> Node::Impl::own_cores(const Seed& primary_key,
+                                                 const std::optional<EncryptionKey>& encryption_key,
+                                                 bool foreign) {
   const KeyPair signer = own_archive_signer(primary_key);
   const Manifest manifest = default_manifest(signer.public_key);
   const CoreKey key = core_key(manifest);
@@ -108,10 +118,18 @@ awaitable<Result<CoreKey>> Node::Impl::own_cores(const Seed& primary_key, bool f
   CoreRecord record;
   record.key = core_key(*blobs_manifest(manifest, key));
   record.secret_key = signer.secret_key;
+  record.encryption_key = encryption_key;
   record.kind = CoreKind::archive_blobs;
   record.partner = key;
   auto blobs = co_await own_core(record, foreign);
   if (!blobs) co_return blobs.error();
+  if (fresh && !same((*blobs)->record().encryption_key, encryption_key)) {
+    // Left by an earlier call that was cut off before the db core, and so without a block.
+    CoreRecord changed = (*blobs)->record();
+    changed.encryption_key = encryption_key;
+    (*blobs)->set_record(std::move(changed));
+    if (auto saved = co_await cores.save(**blobs); !saved) co_return saved.error();
+  }
   record.partner = std::exchange(record.key, key);
   record.kind = CoreKind::archive_db;
   auto db = co_await own_core(record, foreign);
@@ -121,7 +139,7 @@ awaitable<Result<CoreKey>> Node::Impl::own_cores(const Seed& primary_key, bool f
   co_return key;
 }
 
-awaitable<Result<std::shared_ptr<OpenArchive>>> Node::Impl::init_archive() {
+awaitable<Result<std::shared_ptr<OpenArchive>>> Node::Impl::init_archive(OwnArchiveOptions options) {
   if (closed) co_return EngineErrc::closed;
   auto turn = co_await own_turn.take();
   if (!turn) co_return turn.error();
@@ -136,13 +154,16 @@ awaitable<Result<std::shared_ptr<OpenArchive>>> Node::Impl::init_archive() {
   };
   auto primary = co_await offload(context.pool, find_or_keep);
   if (!primary) co_return primary.error();
-  auto key = co_await own_cores(*primary);
+  auto key = co_await own_cores(*primary, options.encryption_key);
   if (!key) co_return key.error();
   auto open = co_await archive(*key);
   if (!open) co_return open.error();
-  // Where a longer history may be elsewhere, the first write decides.
   auto db = co_await (*open)->db();
-  if (db && !(*db)->uncertain())
+  if (!db) co_return db.error();
+  if (options.encryption_key && !same((*db)->record().encryption_key, options.encryption_key))
+    co_return EngineErrc::exists;
+  // Where a longer history may be elsewhere, the first write decides.
+  if (!(*db)->uncertain())
     if (auto header = co_await (*open)->ensure_header(true); !header) co_return header.error();
   co_return open;
 }
@@ -173,6 +194,8 @@ awaitable<Result<Buffer>> Node::Impl::export_keys() {
       if (!record) return record.error();
       if (!*record) return out;
       const CoreRecord& core = **record;
+      if (core.key == own_key && core.encryption_key)
+        add_line(out, "encryption", core.encryption_key->bytes());
       if (core.secret_key && core.kind == CoreKind::bare && !core.forgotten)
         add_line(out, "core", core.secret_key->bytes().first(Seed::size), core.name);
     }
@@ -204,7 +227,7 @@ awaitable<Result<void>> Node::Impl::import_keys(Buffer text) {
     if (auto made = co_await own_core(record, true); !made) co_return made.error();
   }
   if (keys->primary)
-    if (auto made = co_await own_cores(*keys->primary, true); !made) co_return made.error();
+    if (auto made = co_await own_cores(*keys->primary, keys->encryption, true); !made) co_return made.error();
   // Last, so that whoever was cut off can begin again.
   auto keep = [this, &keys]() -> Result<void> {
     if (keys->primary)
@@ -218,7 +241,9 @@ awaitable<Result<void>> Node::Impl::import_keys(Buffer text) {
 
 // -- The faces.
 
-awaitable<Result<Archive>> Node::init_archive() { co_return co_await handle(impl_->init_archive()); }
+awaitable<Result<Archive>> Node::init_archive(OwnArchiveOptions options) {
+  co_return co_await handle(impl_->init_archive(std::move(options)));
+}
 
 awaitable<Result<std::optional<CoreKey>>> Node::own_archive() {
   co_return co_await hop(impl_->strand, impl_->own_archive());

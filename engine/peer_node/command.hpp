@@ -83,7 +83,8 @@ struct ExportCommand {
 };
 // Makes the archive that the folder writes, or takes in the secret keys of another folder.
 struct InitCommand {
-  std::optional<std::string> from;  // a file, "-": stdin
+  std::optional<std::string> from;                 // a file, "-": stdin
+  std::optional<std::string> encryption_key_file;  // of an archive that is made now; "-": stdin
   bool operator==(const InitCommand&) const = default;
 };
 // stdin becomes a file.

@@ -58,12 +58,23 @@ AppendCommand entry_from(const std::string& text) {
 BuiltCommands write_grammar(CLI::App& app) {
   BuiltCommands out;
   {
-    auto from = std::make_shared<std::string>();
+    struct Raw {
+      std::string from, key_file;
+    };
+    auto raw = std::make_shared<Raw>();
     CLI::App* sub = add_command(app, "init", "Make the archive that this folder writes, and print its key",
                                 "sheaf -d notes init");
-    sub->add_option("--from", *from, "Take in the keys that key export wrote; - is stdin")->type_name("FILE");
-    out.emplace_back(sub, [from](const Surroundings&) -> Action {
-      return InitCommand{from->empty() ? std::nullopt : std::optional(*from)};
+    auto* from = sub->add_option("--from", raw->from, "Take in the keys that key export wrote; - is stdin")
+                     ->type_name("FILE");
+    sub->add_option("--encryption-key-file", raw->key_file,
+                    "Seal the new archive: peers without this key carry it and cannot read it; - is stdin")
+        ->type_name("FILE")
+        ->excludes(from);
+    out.emplace_back(sub, [raw](const Surroundings&) -> Action {
+      InitCommand init;
+      if (!raw->from.empty()) init.from = raw->from;
+      if (!raw->key_file.empty()) init.encryption_key_file = raw->key_file;
+      return init;
     });
   }
   {

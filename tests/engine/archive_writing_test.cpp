@@ -2,6 +2,7 @@
 // halfway; one writer at a time.
 #include <doctest/doctest.h>
 
+#include "tests/support/cores.hpp"
 #include "tests/support/vectors.hpp"
 #include "tests/support/world.hpp"
 
@@ -416,6 +417,77 @@ TEST_CASE("the blocks that are written are those of Hyperdrive, byte for byte") 
   CHECK(same(*info->blobs_key, recorded["blobs"]["blocks"]) == Length{12});
 }
 
+TEST_CASE("an archive that was made with an encryption key is carried without it and read with it") {
+  World world;
+  Node& node = world.add();
+  Node& carrier = world.add();
+  Node& reader = world.add();
+  const auto secret = EncryptionKey::from(numbered_block(7, 32));
+  const auto other = EncryptionKey::from(numbered_block(8, 32));
+  auto made = world.run(node.init_archive({secret}));
+  REQUIRE(made.has_value());
+  Archive archive = std::move(*made);
+  CHECK(world.run(node.init_archive()).has_value());
+  CHECK(world.run(node.init_archive({secret})).has_value());
+  CHECK(world.run(node.init_archive({other})).error() == EngineErrc::exists);
+  put(world, archive, "plain/name", "told to few");
+  const Buffer large = pattern(200'000);
+  REQUIRE(world.run(archive.put("large", large)).has_value());
+  CHECK(world.run(archive.info())->bytes == ByteCount{200'011});
+
+  auto carried = world.run(carrier.follow_archive(archive.key()));
+  REQUIRE(carried.has_value());
+  auto& first = world.join(carrier, node, Until::complete);
+  REQUIRE(world.until([&] { return first.a_ended.has_value(); }));
+  auto db = world.run(carrier.core(archive.key()));
+  REQUIRE(world.run(db->info())->length == Length{3});
+  CHECK(as_text(*world.run(db->get(BlockIndex{0}))).find("hyperbee") == std::string_view::npos);
+  CHECK(as_text(*world.run(db->get(BlockIndex{1}))).find("plain/name") == std::string_view::npos);
+
+  auto followed =
+      world.run(reader.follow_archive(archive.key(), {.encryption_key = secret, .is_private = false}));
+  REQUIRE(followed.has_value());
+  world.join(reader, carrier, Until::complete);  // which cannot read what it passes on
+  CHECK(text(world.run(followed->get("plain/name"))) == "told to few");
+  CHECK(*world.run(followed->get("large")) == large);
+  world.join(reader, node);
+  REQUIRE(world.run(archive.truncate(Version{2})).has_value());
+  put(world, archive, "after", "on the next fork");
+  REQUIRE(world.until([&] { return world.run(followed->info())->fork == Fork{1}; }));
+  CHECK(text(world.run(followed->get("after"))) == "on the next fork");
+}
+
+TEST_CASE("an encrypted archive moves with its encryption key") {
+  World world;
+  Node& node = world.add();
+  auto archive = world.run(node.init_archive({EncryptionKey::from(numbered_block(7, 32))}));
+  REQUIRE(archive.has_value());
+  put(world, *archive, "a", "1");
+  Node& carrier = world.add();
+  REQUIRE(world.run(carrier.follow_archive(archive->key())).has_value());
+  auto& first = world.join(carrier, node, Until::complete);
+  REQUIRE(world.until([&] { return first.a_ended.has_value(); }));
+  auto keys = world.run(node.export_keys());
+  REQUIRE(keys.has_value());
+
+  Node& again = world.restart(node);
+  Archive kept = init(world, again);
+  CHECK(text(world.run(kept.get("a"))) == "1");
+  world.run(again.close());
+
+  Node& fresh = world.add();
+  REQUIRE(world.run(fresh.import_keys(*keys)).has_value());
+  Archive moved = init(world, fresh);
+  CHECK(moved.key() == kept.key());
+  world.join(fresh, carrier);
+  REQUIRE(world.until([&] { return world.run(moved.info())->version == Version{2}; }));
+  CHECK(text(world.run(moved.get("a"))) == "1");
+  put(world, moved, "second/name", "2");
+  auto db = world.run(carrier.core(moved.key()));
+  REQUIRE(world.until([&] { return world.run(db->info())->length == Length{3}; }));
+  CHECK(as_text(*world.run(db->get(BlockIndex{2}))).find("second/name") == std::string_view::npos);
+}
+
 TEST_CASE("symlinks are followed as Hyperdrive does it, and not for ever") {
   World world;
   Node& node = world.add();
@@ -480,6 +552,51 @@ TEST_CASE("what changed between two versions, below a folder") {
   }
   CHECK(seen ==
         Names{"/docs/changed 1 -> /docs/changed 2", "/docs/gone 1 -> nothing", "nothing -> /docs/new 3"});
+}
+
+TEST_CASE("the history tells every write in its order, from a version on, and backwards") {
+  World world;
+  Node& node = world.add();
+  NodeOptions sparse;
+  sparse.sparse = true;
+  Node& reader = world.add(sparse);
+  Archive archive = init(world, node);
+  CHECK(!*world.run(world.run(archive.history())->next()));
+  put(world, archive, "a", "1");
+  put(world, archive, "a", "22");
+  REQUIRE(world.run(archive.symlink("link", "a")).has_value());
+  REQUIRE(world.run(archive.del("a")).has_value());
+  put(world, archive, "b", "333");
+  const auto told = [&](Archive& of, HistoryOptions options) {
+    auto history = world.run(of.history(options));
+    REQUIRE(history.has_value());
+    Names out;
+    for (;;) {
+      auto one = world.run(history->next());
+      REQUIRE(one.has_value());
+      if (!*one) break;
+      const Operation& it = **one;
+      std::string what = "deleted";
+      if (it.entry && it.entry->type == EntryType::symlink) what = it.entry->linkname;
+      if (it.entry && it.entry->type == EntryType::file) what = std::to_string(it.entry->length->value);
+      if (it.entry) CHECK(it.entry->version == it.version);
+      out.push_back(std::to_string(it.version.value) + " " + it.name + " " + what);
+    }
+    CHECK(history->unreadable() == 0);
+    return out;
+  };
+  const Names all{"2 /a 1", "3 /a 2", "4 /link a", "5 /a deleted", "6 /b 3"};
+  CHECK(told(archive, {}) == all);
+  CHECK(told(archive, {.reverse = true}) == Names(all.rbegin(), all.rend()));
+  CHECK(told(archive, {.after = {4}}) == Names(all.begin() + 3, all.end()));
+  CHECK(told(archive, {.after = {9}}).empty());
+  Archive old = archive.checkout({3});
+  CHECK(told(old, {}) == Names(all.begin(), all.begin() + 2));
+
+  auto followed = world.run(reader.follow_archive(archive.key()));
+  REQUIRE(followed.has_value());
+  world.join(reader, node);
+  CHECK(told(*followed, {}) == all);  // of which nothing was here
 }
 
 TEST_CASE("a watch steps whenever something below its folder has changed, at a follower too") {

@@ -3,9 +3,12 @@
 #include "sheaf/engine/bundle.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include <doctest/doctest.h>
 
+#include "tests/support/cores.hpp"
+#include "tests/support/db_blocks.hpp"
 #include "tests/support/world.hpp"
 
 using namespace sheaf;
@@ -182,7 +185,7 @@ TEST_CASE(
   REQUIRE(entries.has_value());
   REQUIRE(entries->incomplete().size() == 1);
   CHECK(entries->incomplete().front().link == b.key);
-  CHECK(entries->incomplete().front().unknown);
+  CHECK(entries->incomplete().front().why == BundleList::Incomplete::Why::nothing_here);
   CHECK(list(world, a.bundle) == std::vector<Line>{{"/docs/a", a.key}, {"/hello.txt", a.key}});
 
   sync(world, a, b);
@@ -193,6 +196,47 @@ TEST_CASE(
   CHECK(list(world, a.bundle, "docs") == std::vector<Line>{{"/docs/a", a.key}});
   CHECK(list(world, a.bundle, "docs/a") == std::vector<Line>{{"/docs/a", a.key}});
   CHECK(list(world, a.bundle, "doc").empty());
+}
+
+TEST_CASE("an archive that cannot be read is named, and the others are listed all the same") {
+  using Why = BundleList::Incomplete::Why;
+  World world;
+  Peer a = peer(world);
+  write(world, a.bundle, "hello.txt", "HI");
+  Node& secretive = world.add();
+  const auto key = EncryptionKey::from(numbered_block(7, 32));
+  auto sealed = world.run(secretive.init_archive({key}));
+  REQUIRE(sealed.has_value());
+  REQUIRE(world.run(sealed->put("secret", as_bytes("told to few"))).has_value());
+  Node& careless = world.add();
+  auto blobs = world.run(careless.create_core("blobs"));
+  REQUIRE(blobs.has_value());
+  DbBlocks tree(header_naming(blobs->key()));
+  tree.put("/file", file(0, 0, 0, 0));
+  tree.blocks.push_back(numbered_block(3, 100));
+  auto broken = world.run(careless.create_core("db"));
+  REQUIRE(broken.has_value());
+  const std::vector<Bytes> views(tree.blocks.begin(), tree.blocks.end());
+  REQUIRE(world.run(broken->append(views)).has_value());
+
+  const auto fetch = [&](const CoreKey& archive, Node& from) {
+    add(world, a.bundle, archive);
+    auto& join = world.join(a.node, from, Until::complete);
+    REQUIRE(world.until([&] { return join.a_ended.has_value(); }));
+  };
+  fetch(sealed->key(), secretive);
+  fetch(broken->key(), careless);
+  auto entries = world.run(a.bundle.list());
+  REQUIRE(entries.has_value());
+  CHECK((*world.run(entries->next()))->link == a.key);
+  CHECK(!*world.run(entries->next()));
+  std::map<CoreKey, Why> left_out;
+  for (const auto& one : entries->incomplete()) left_out[one.link] = one.why;
+  CHECK(left_out == std::map<CoreKey, Why>{{sealed->key(), Why::no_key}, {broken->key(), Why::malformed}});
+
+  REQUIRE(world.run(a.node.follow_archive(sealed->key(), {.encryption_key = key, .is_private = false}))
+              .has_value());
+  CHECK(list(world, a.bundle, "secret") == std::vector<Line>{{"/secret", sealed->key()}});
 }
 
 TEST_CASE("HM-06: a live list goes on with what is put, fetched and added, and only when it is asked to") {

@@ -2,7 +2,9 @@
 import test from 'node:test'
 import assert from 'node:assert/strict'
 import crypto from 'node:crypto'
-import { NodePeer, Sheaf } from './harness.mjs'
+import fs from 'node:fs'
+import path from 'node:path'
+import { NodePeer, Sheaf, freshFolder } from './harness.mjs'
 import { block } from './blocks.mjs'
 
 const limit = { timeout: 600_000 }
@@ -55,6 +57,54 @@ test('files that sheaf wrote are listed and read by a Node hyperdrive', limit, a
   assert.deepEqual(seen.map((e) => e.key), names)
   assert.deepEqual((await node.do('mirror', { drive: 'd', version: 3 })).map((e) => [e.key, e.length]),
     [['/big', big.length], ['/hello.txt', 4]])
+  await node.assertUnharmed()
+  await served.stop()
+})
+
+test('an encrypted archive of sheaf is carried by one without its key, and read by a Node hyperdrive with it', limit, async (t) => {
+  const encryption = '5c'.repeat(32)
+  const sheaf = new Sheaf(t)
+  const keyFile = path.join(freshFolder(t), 'key')
+  fs.writeFileSync(keyFile, encryption, { mode: 0o600 })
+  const { key } = await sheaf.json(['init', '--encryption-key-file', keyFile])
+  assert.deepEqual(await sheaf.json(['init']), { key })
+  const other = path.join(freshFolder(t), 'other')
+  fs.writeFileSync(other, '5d'.repeat(32), { mode: 0o600 })
+  await sheaf.run(['init', '--encryption-key-file', other], { code: 1 })
+  const big = block(`${MiB + 123}/big`, 0)
+  await sheaf.run(['write', 'big'], { input: big })
+  await sheaf.run(['write', 'hello.txt'], { input: Buffer.from('hello\n') })
+  await sheaf.run(['write', 'doomed'], { input: Buffer.from('x') })
+  await sheaf.run(['truncate', 3])
+  await sheaf.run(['write', 'after'], { input: Buffer.from('fork one\n') })
+
+  const carrier = new Sheaf(t)
+  const first = await sheaf.serve()
+  await carrier.run(['clone', key, first.address])
+  await first.stop()
+  assert.equal((await carrier.json(['info'])).archives.find((a) => a.key === key).readable, false)
+  // What it cannot read harms nothing that it can.
+  await carrier.run(['write', 'own'], { input: Buffer.from('here') })
+  const listed = await carrier.run(['list'])
+  assert.match(listed.stderr, new RegExp(`${key}: no archive, or encrypted`))
+  assert.equal(JSON.parse(listed.stdout).name, '/own')
+  assert.equal((await carrier.run(['read', 'own'])).stdout.toString(), 'here')
+  await carrier.run(['read', 'nothing'], { code: 6 })
+  await carrier.run(['list', '--link', key], { code: 1 })
+  await carrier.run(['read', `big@${key}`], { code: 1 })
+  const out = path.join(freshFolder(t), 'out')
+  await carrier.run(['export', out], { code: 1 })
+  assert.deepEqual(fs.readdirSync(out), ['own'])
+
+  const served = await carrier.serve()
+  const node = await reader(t, key, { encryption })
+  await node.do('dial', { port: served.port })
+  assert.deepEqual(await node.do('mirror', { drive: 'd' }), [
+    file('/after', Buffer.from('fork one\n')), file('/big', big), file('/hello.txt', Buffer.from('hello\n'))
+  ])
+  const stranger = await reader(t, key)
+  await stranger.do('dial', { port: served.port })
+  await assert.rejects(stranger.do('mirror', { drive: 'd' }))
   await node.assertUnharmed()
   await served.stop()
 })

@@ -47,7 +47,7 @@ asio::awaitable<Result<void>> EntryMerge::open(std::size_t archive) {
   const auto info = co_await one.info();
   if (!info) co_return info.error();
   if (info->version.value == 0 && from_ == Core::From::here) {
-    absent_.push_back(one.key());
+    incomplete_.push_back({one.key(), BundleList::Incomplete::Why::nothing_here});
     co_return Result<void>();
   }
   ListOptions options;
@@ -90,10 +90,10 @@ asio::awaitable<Result<T>> EntryMerge::in_time(asio::awaitable<Result<T>> work) 
 }
 
 Result<void> EntryMerge::note(const Error& error, const CoreKey& link) {
-  const bool not_here =
-      error == make_error_code(EngineErrc::not_available) || error == make_error_code(NetErrc::timed_out);
-  if (!not_here) return error;
-  incomplete_.push_back(link);
+  auto why = BundleList::why_left_out(error);
+  if (error == make_error_code(NetErrc::timed_out)) why = BundleList::Incomplete::Why::partly_here;
+  if (!why) return error;
+  incomplete_.push_back({link, *why});
   return {};
 }
 

@@ -1,7 +1,7 @@
 // The entries of several archives as one list: by name, then by link.
 //
-// Holds one stream for each archive. What is not here of an archive ends its part of the list and is noted,
-// the others go on.
+// Holds one stream for each archive. What is not here of an archive, or cannot be read, ends its part of the
+// list and is noted, the others go on.
 #pragma once
 
 #include <optional>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/peer_node/commands/context.hpp"
+#include "sheaf/engine/bundle.hpp"
 
 namespace sheaf::peer_node {
 
@@ -27,9 +28,8 @@ class EntryMerge {
   boost::asio::awaitable<Result<std::optional<MergedEntry>>> next();
   const CoreKey& at() const { return at_; }
 
-  // Archives of which nothing is here, and those of whose entries some are not, as far as it has come.
-  const std::vector<CoreKey>& absent() const { return absent_; }
-  const std::vector<CoreKey>& incomplete() const { return incomplete_; }
+  // Archives of which entries were left out, as far as it has come.
+  const std::vector<BundleList::Incomplete>& incomplete() const { return incomplete_; }
   // Entries that were left out, because what the tree says of them is none.
   std::uint64_t unreadable() const { return unreadable_; }
 
@@ -46,7 +46,7 @@ class EntryMerge {
   boost::asio::awaitable<Result<void>> advance(Source source);
   template <class T>
   boost::asio::awaitable<Result<T>> in_time(boost::asio::awaitable<Result<T>> work);
-  // No error where it is only that something is not here.
+  // No error where the others can go on.
   Result<void> note(const Error& error, const CoreKey& link);
 
   CommandContext& context_;
@@ -56,8 +56,7 @@ class EntryMerge {
   bool begun_ = false;
   std::vector<Source> sources_;  // a heap, the next one at its top
   CoreKey at_;
-  std::vector<CoreKey> absent_;
-  std::vector<CoreKey> incomplete_;
+  std::vector<BundleList::Incomplete> incomplete_;
   std::uint64_t unreadable_ = 0;
 };
 

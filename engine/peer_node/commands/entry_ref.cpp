@@ -5,6 +5,7 @@
 #include "engine/peer_node/commands/output.hpp"
 #include "engine/peer_node/commands/peer_work.hpp"
 #include "engine/peer_node/tasks.hpp"
+#include "sheaf/engine/bundle.hpp"
 #include "sheaf/net/error.hpp"
 #include "sheaf/protocol/key_text.hpp"
 
@@ -103,12 +104,16 @@ asio::awaitable<std::variant<Outcome, FoundEntry>> find_entry(CommandContext& co
     if (!info) co_return failed(info.error(), shown);
     if (info->peers > 0) first = from;
   }
+  const bool several = archives.size() > 1;
+  bool unreadable = false;
   std::vector<FoundEntry> found;
   std::vector<Archive*> unknown;
   for (Archive& archive : archives) {
     auto entry = co_await look_up(context, archive, name, first);
     if (!entry && entry.error() == make_error_code(EngineErrc::not_available))
       unknown.push_back(&archive);
+    else if (!entry && several && BundleList::why_left_out(entry.error()))
+      unreadable = true;  // the others may have it
     else if (!entry)
       co_return failed(entry.error(), shown);
     else if (*entry)
@@ -121,6 +126,8 @@ asio::awaitable<std::variant<Outcome, FoundEntry>> find_entry(CommandContext& co
       auto entry = co_await look_up_at_peers(context, *archive, name);
       if (!entry && entry.error() == make_error_code(EngineErrc::not_available))
         all_here = false;
+      else if (!entry && several && BundleList::why_left_out(entry.error()))
+        unreadable = true;
       else if (!entry)
         co_return failed(entry.error(), shown);
       else if (*entry)
@@ -128,8 +135,8 @@ asio::awaitable<std::variant<Outcome, FoundEntry>> find_entry(CommandContext& co
     }
   }
   if (found.size() == 1) co_return std::move(found.front());
-  if (found.empty() && !all_here)
-    co_return failed(exit_code::no_peer, shown + ": not among the entries that are here");
+  if (found.empty() && (!all_here || unreadable))
+    co_return failed(exit_code::no_peer, shown + ": not among the entries that can be read here");
   if (found.empty()) co_return failed(exit_code::not_found, "no entry " + shown);
   std::string why = shown + ": several archives have it:";
   for (const FoundEntry& one : found)

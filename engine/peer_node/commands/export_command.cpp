@@ -8,6 +8,7 @@
 #include "engine/peer_node/commands/entry_ref.hpp"
 #include "engine/peer_node/commands/export_entry.hpp"
 #include "engine/peer_node/commands/folder_report.hpp"
+#include "engine/peer_node/commands/left_out.hpp"
 #include "engine/peer_node/commands/output.hpp"
 #include "engine/peer_node/commands/peer_work.hpp"
 #include "engine/peer_node/commands/progress.hpp"
@@ -118,12 +119,13 @@ class Export {
           exit_code::failed,
           "several archives have a name (choose one with --link, or give --by-link):" + several + more);
     }
-    if (entries.absent().size() == archives_.size())
-      co_return failed(exit_code::no_peer, to_string(entries.absent().front()) + ": nothing of it is here");
-    for (const CoreKey& link : entries.absent())
-      co_await report_.left_out(to_string(link), "nothing of it is here", exit_code::no_peer);
-    for (const CoreKey& link : entries.incomplete())
-      co_await report_.left_out(to_string(link), "not all of its entries are here", exit_code::no_peer);
+    if (entries_ == 0 && entries.incomplete().size() == archives_.size() && !archives_.empty()) {
+      const BundleList::Incomplete& first = entries.incomplete().front();
+      co_return failed(exit_code_of(first.why),
+                       to_string(first.link) + ": " + std::string(to_string(first.why)));
+    }
+    for (const BundleList::Incomplete& one : entries.incomplete())
+      co_await report_.left_out(to_string(one.link), to_string(one.why), exit_code_of(one.why));
     if (entries.unreadable() > 0)
       co_await report_.left_out(fmt::format("{} entries", entries.unreadable()), "they cannot be read",
                                 exit_code::integrity);

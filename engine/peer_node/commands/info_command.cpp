@@ -3,26 +3,28 @@
 #include <fmt/format.h>
 
 #include "engine/peer_node/commands/output.hpp"
-#include "sheaf/engine/bundle.hpp"
+#include "sheaf/engine/archive.hpp"
 
 namespace sheaf::peer_node {
 namespace {
 
-// Whether its entries can be told: where its header is none, or our encryption key does not open it, they
-// cannot.
-bool is_readable(const ArchiveInfo& archive) { return archive.blobs_key.has_value(); }
+struct ArchiveLine {
+  ArchiveInfo info;
+  bool readable = false;  // its entries can be told
+};
 
-Json archive_json(const ArchiveInfo& archive) {
+Json archive_json(const ArchiveLine& line) {
+  const ArchiveInfo& archive = line.info;
   return {{"key", to_string(archive.key)}, {"kind", "archive"},
           {"writable", archive.writable},  {"version", archive.version.value},
           {"fork", archive.fork.value},    {"length", archive.blocks.value},
           {"bytes", archive.bytes.value},  {"local", archive.local.value},
-          {"complete", archive.complete},  {"readable", is_readable(archive)},
+          {"complete", archive.complete},  {"readable", line.readable},
           {"private", archive.is_private}, {"frozen", archive.frozen},
           {"peers", archive.peers}};
 }
 
-Json info_json(const CommandContext& context, const std::vector<ArchiveInfo>& archives,
+Json info_json(const CommandContext& context, const std::vector<ArchiveLine>& archives,
                const std::vector<CoreInfo>& cores) {
   Json trees = Json::array();
   for (const auto& archive : archives) trees.push_back(archive_json(archive));
@@ -44,16 +46,16 @@ Json info_json(const CommandContext& context, const std::vector<ArchiveInfo>& ar
           {"cores", std::move(list)}};
 }
 
-std::string archive_row(const ArchiveInfo& archive) {
+std::string archive_row(const ArchiveLine& line) {
+  const ArchiveInfo& archive = line.info;
   const char* kind = archive.frozen ? "frozen" : archive.writable ? "writable" : "followed";
-  const char* state = archive.complete       ? "complete"
-                      : is_readable(archive) ? "partly here"
-                                             : "not readable yet";
+  std::string state = archive.complete ? "complete" : "partly here";
+  if (!line.readable) state = archive.complete ? "complete, not readable" : "not readable yet";
   return fmt::format("\n{:<64}  {:<8}  {:>10}  {:>10}  {:>14}  {:>5}  {}", to_string(archive.key), kind,
                      archive.version.value, archive.local.value, archive.bytes.value, archive.peers, state);
 }
 
-std::string info_table(const CommandContext& context, const std::vector<ArchiveInfo>& archives,
+std::string info_table(const CommandContext& context, const std::vector<ArchiveLine>& archives,
                        const std::vector<CoreInfo>& cores) {
   std::string text = "peer key  " + to_string(context.node.identity()) + "\n";
   text += "folder    " + printable(context.global.folder.string()) + "\n";
@@ -74,13 +76,27 @@ std::string info_table(const CommandContext& context, const std::vector<ArchiveI
   return text;
 }
 
+boost::asio::awaitable<Result<std::vector<ArchiveLine>>> archive_lines(Node& node) {
+  const auto keys = co_await node.archives();
+  if (!keys) co_return keys.error();
+  std::vector<ArchiveLine> out;
+  for (const CoreKey& key : *keys) {
+    auto archive = co_await node.archive(key);
+    if (!archive) co_return archive.error();
+    auto info = co_await archive->info();
+    if (!info) co_return info.error();
+    const auto readable = co_await archive->check_readable();
+    out.push_back({std::move(*info), readable.has_value()});
+  }
+  co_return out;
+}
+
 }  // namespace
 
 boost::asio::awaitable<Outcome> run(CommandContext& context, const InfoCommand&, Io& io) {
   const auto cores = co_await context.node.cores();
   if (!cores) co_return failed(cores.error(), context.global.folder);
-  Bundle bundle(context.node);
-  const auto archives = co_await bundle.archives();
+  const auto archives = co_await archive_lines(context.node);
   if (!archives) co_return failed(archives.error(), context.global.folder);
   const std::string text = context.global.json ? to_line(info_json(context, *archives, *cores))
                                                : info_table(context, *archives, *cores);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "engine/peer_node/commands/encryption_key_file.hpp"
 #include "engine/peer_node/commands/output.hpp"
 
 namespace sheaf::peer_node {
@@ -91,7 +92,15 @@ asio::awaitable<Outcome> run(CommandContext& context, const InitCommand& command
     Outcome taken = co_await take_keys(context, *command.from, io);
     if (taken.code != exit_code::done) co_return taken;
   }
-  auto archive = co_await context.node.init_archive();
+  OwnArchiveOptions options;
+  if (command.encryption_key_file) {
+    Outcome read = co_await read_encryption_key(*command.encryption_key_file, io, options.encryption_key);
+    if (read.code != exit_code::done) co_return read;
+  }
+  auto archive = co_await context.node.init_archive(std::move(options));
+  if (!archive && archive.error() == make_error_code(EngineErrc::exists))
+    co_return failed(exit_code::failed,
+                     context.global.folder.string() + ": its archive was made without this encryption key");
   if (!archive) co_return failed(archive.error(), context.global.folder);
   if (auto synced = co_await context.node.sync(); !synced)
     co_return failed(synced.error(), context.global.folder);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/peer_node/commands/entry_ref.hpp"
+#include "engine/peer_node/commands/left_out.hpp"
 #include "engine/peer_node/commands/output.hpp"
 #include "sheaf/engine/bundle.hpp"
 
@@ -29,8 +30,7 @@ asio::awaitable<Result<void>> print_entry(CommandContext& context, Io& io, const
 asio::awaitable<void> say_incomplete(const BundleList& list, std::size_t& said, Io& io) {
   for (; said < list.incomplete().size(); ++said) {
     const BundleList::Incomplete one = list.incomplete()[said];
-    const char* what = one.unknown ? ": nothing of it is here yet" : ": not all of its entries are here";
-    co_await io.say("sheaf: " + to_string(one.link) + what);
+    co_await io.say("sheaf: " + to_string(one.link) + ": " + std::string(to_string(one.why)));
   }
 }
 
@@ -56,6 +56,11 @@ asio::awaitable<Outcome> run(CommandContext& context, const ListCommand& command
     if (!*entry) break;
     if (auto printed = co_await print_entry(context, io, **entry); !printed)
       co_return failed(printed.error(), "stdout");
+  }
+  for (const BundleList::Incomplete& one : list->incomplete()) {
+    const bool asked_for = only_these && one.why == BundleList::Incomplete::Why::no_key;
+    if (asked_for || one.why == BundleList::Incomplete::Why::malformed)
+      co_return failed(exit_code_of(one.why), to_string(one.link) + ": left out");
   }
   if (list->unreadable() > 0)
     co_return failed(exit_code::integrity,

@@ -9,7 +9,7 @@
 // asks for an entry that is not there gets an empty optional, or not_found where contents were asked for.
 // Reading with From::peers waits for what is not here, until a peer sends it or the call is cancelled; with
 // From::here it answers not_available at once. Trees that break a rule of the format, whoever wrote them:
-// ProtocolErrc::malformed.
+// ProtocolErrc::malformed; those whose encryption key is not here or another: wrong_key.
 //
 // Writing takes an archive whose secret key is here and no checkout of it; not_writable otherwise. Contents
 // are stored first and then named by an entry in one append, so a file is there whole or not at all, whenever
@@ -85,6 +85,36 @@ class ChangeStream {
 
   struct Impl;  // of this library alone
   explicit ChangeStream(std::unique_ptr<Impl> impl);
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+// One write of the archive: the version that it made, and what was put. Nothing: the name was deleted.
+struct Operation {
+  Version version;
+  std::string name;
+  std::optional<Entry> entry;
+};
+
+struct HistoryOptions {
+  Version after{};  // the version from which on; its own write is not among them
+  bool reverse = false;
+  Core::From from = Core::From::peers;
+};
+
+// The writes one after another, overwritten and deleted entries among them. What no entry can be read from is
+// left out and counted.
+class HistoryStream {
+ public:
+  HistoryStream(HistoryStream&&) noexcept;
+  HistoryStream& operator=(HistoryStream&&) noexcept;
+  ~HistoryStream();
+  boost::asio::awaitable<Result<std::optional<Operation>>> next();
+  std::uint64_t unreadable() const;
+
+  struct Impl;  // of this library alone
+  explicit HistoryStream(std::unique_ptr<Impl> impl);
 
  private:
   std::unique_ptr<Impl> impl_;
@@ -192,6 +222,9 @@ class Archive {
 
   const CoreKey& key() const;
   boost::asio::awaitable<Result<ArchiveInfo>> info();
+  // Whether its entries can be told: not_available where its header is not here, wrong_key where that cannot
+  // be read.
+  boost::asio::awaitable<Result<void>> check_readable();
   // Waits until the blobs core is known.
   boost::asio::awaitable<Result<CoreKey>> blobs_key();
 
@@ -244,6 +277,8 @@ class Archive {
   // -- Between versions. What differs from another version below a folder, in the order of names.
   boost::asio::awaitable<Result<ChangeStream>> diff(Version before, std::string folder = "/",
                                                     Core::From from = Core::From::peers);
+  // Every write up to this version, in their order.
+  boost::asio::awaitable<Result<HistoryStream>> history(HistoryOptions options = {});
   // What changes below a folder from here on, also of an archive that others write.
   boost::asio::awaitable<Result<ArchiveWatch>> watch(std::string folder = "/");
 

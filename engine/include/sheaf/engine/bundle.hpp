@@ -40,11 +40,19 @@ class BundleList {
   ~BundleList();
   boost::asio::awaitable<Result<std::optional<Entry>>> next();
 
-  // Archives of which entries were left out so far, because they are not here.
+  // Archives of which entries were left out so far, and why; the others go on.
   struct Incomplete {
+    enum class Why {
+      nothing_here,  // not even its length is known
+      partly_here,
+      no_key,     // it is encrypted with a key that is not here, or no archive
+      malformed,  // its tree breaks a rule of the format
+    };
     CoreKey link{};
-    bool unknown = false;  // not even its length is known
+    Why why = Why::partly_here;
   };
+  // Why an archive is left out that answers with this error; nothing for what ends the whole list.
+  static std::optional<Incomplete::Why> why_left_out(const Error& error);
   const std::vector<Incomplete>& incomplete() const;
   // How many entries were left out because nothing can be read from them.
   std::uint64_t unreadable() const;

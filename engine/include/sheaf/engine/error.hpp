@@ -12,7 +12,7 @@ enum class EngineErrc {
   exists,          // the caller's: the name is taken by another core
   frozen,          // the writer's: two histories were signed for one core; it takes nothing more
   out_of_range,    // the caller's: beyond the core's length, or beyond what the wire can say
-  wrong_key,       // the caller's: not a key this core can be opened with
+  wrong_key,       // the caller's: noise without the encryption key, or with another; or no archive at all
   no_peer,         // the road's: no peer could be reached, or it went away too early
   refused,         // the peer's or a policy's: it will not talk to us
   closed,          // the caller's: the node or the handle has been closed

@@ -58,6 +58,13 @@ struct FollowOptions {
   bool is_private = false;  // never announced to others
 };
 
+// How the archive that a folder writes is made.
+struct OwnArchiveOptions {
+  // Seals every block of it, and is kept in the store: peers without this key carry the archive and cannot
+  // read it. nothing: a readable one.
+  std::optional<EncryptionKey> encryption_key;
+};
+
 // How one connection ended. `complete`: when it ended, everything the peer had announced of the cores we
 // follow was stored here, and nothing it had asked for was unanswered.
 struct SessionSummary {
@@ -122,8 +129,9 @@ class Node {
   boost::asio::awaitable<Result<Core>> core(std::string name);
 
   // The archive that this folder writes; it is made if it is not there yet. Its keys come from the folder's
-  // primary key, which is made with it.
-  boost::asio::awaitable<Result<Archive>> init_archive();
+  // primary key, which is made with it. `exists` where an encryption key is given and the archive that is
+  // there was made with another, or with none.
+  boost::asio::awaitable<Result<Archive>> init_archive(OwnArchiveOptions options = {});
   // Its key; nothing where it was not made yet.
   boost::asio::awaitable<Result<std::optional<CoreKey>>> own_archive();
   // The secrets of this folder that nothing else holds, as text (docs/archives.md): for a backup or a move.
