@@ -46,6 +46,7 @@ class LevelDbCursor final : public Cursor {
   }
 
   Result<bool> next() override {
+    if (failed_) return {boost::system::in_place_error, Error(*failed_)};
     if (left_ == 0) return false;
     --left_;
     if (!placed_)
@@ -55,9 +56,14 @@ class LevelDbCursor final : public Cursor {
     else
       at_->Next();
     placed_ = true;
+    // Of a table that it cannot read LevelDB leaves out what it cannot read and goes on, to older entries of
+    // the same keys for instance, and says so in the status alone.
+    if (const leveldb::Status status = at_->status(); !status.ok()) {
+      failed_ = to_errc(status);
+      return {boost::system::in_place_error, Error(*failed_)};
+    }
     if (!at_->Valid()) {
       left_ = 0;
-      if (const leveldb::Status status = at_->status(); !status.ok()) return to_errc(status);
       return false;
     }
     if (reverse_ ? bounds_.above_lower(key()) : bounds_.below_upper(key())) return true;
@@ -88,6 +94,7 @@ class LevelDbCursor final : public Cursor {
   const bool keys_only_;
   std::uint64_t left_;
   bool placed_ = false;
+  std::optional<StorageErrc> failed_;
   std::unique_ptr<leveldb::Iterator> at_;
 };
 

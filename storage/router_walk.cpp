@@ -17,7 +17,8 @@ class Walk final : public RouterCursor {
 
   Result<bool> next() override {
     const auto more = root_->next();
-    if (!more || !*more) return more;
+    placed_ = more && *more;
+    if (!placed_) return more;
     fetched_.clear();
     auto entry = decode_entry(root_->value());
     if (!entry) return failed(entry.error());
@@ -26,7 +27,8 @@ class Walk final : public RouterCursor {
     auto got = router_.fetch(key(), *entry_.pointer, fetched_);
     return got ? Result<bool>(true) : failed(got.error());
   }
-  Bytes key() const override { return root_->key().subspan(1); }
+  // Of a value that cannot be read, too; none where it is the root that cannot.
+  Bytes key() const override { return placed_ ? root_->key().subspan(1) : Bytes{}; }
   Bytes value() const override {
     if (keys_only_) return {};
     return entry_.pointer ? Bytes(fetched_) : entry_.inline_value;
@@ -46,6 +48,7 @@ class Walk final : public RouterCursor {
   std::unique_ptr<Cursor> root_;
   const std::uint64_t snapshot_;
   const bool keys_only_;
+  bool placed_ = false;
   Entry entry_;
   Buffer fetched_;
 };
