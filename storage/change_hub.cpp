@@ -37,6 +37,17 @@ class ChangeHub::Queue {
     some_.notify_one();
   }
 
+  // What was not taken yet is dropped with it: its owner has to list the store in any case.
+  void gap(std::uint64_t batch) {
+    const std::lock_guard lock(mutex_);
+    if (stopped_) return;
+    if (listener_) listener_->changed();
+    waiting_.clear();
+    bytes_ = 0;
+    waiting_.push_back({.kind = Change::Kind::gap, .batch = batch, .key = {}, .value = {}});
+    some_.notify_one();
+  }
+
   std::optional<Change> take(bool wait) {
     std::unique_lock lock(mutex_);
     if (wait) some_.wait(lock, [&] { return stopped_ || !waiting_.empty(); });
@@ -99,6 +110,13 @@ void ChangeHub::publish(const Batch& batch) {
     if (const auto queue = weak.lock())
       for (std::size_t i = 0; i < batch.size(); ++i) queue->push(batch[i], batch_);
   followed_ = !queues_.empty();
+}
+
+void ChangeHub::gap() {
+  const std::lock_guard lock(mutex_);
+  ++batch_;
+  for (const auto& weak : queues_)
+    if (const auto queue = weak.lock()) queue->gap(batch_);
 }
 
 void ChangeHub::end() {

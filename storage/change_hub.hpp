@@ -21,6 +21,8 @@ class ChangeHub {
 
   std::unique_ptr<Changes> subscribe(const ChangeOptions& options);
   void publish(const Batch& batch);
+  // Each subscription gets a gap in place of what it holds: nobody knows what has changed.
+  void gap();
   // Ends every subscription: each gives what it holds, then nothing.
   void end();
 

@@ -154,6 +154,10 @@ RouterCounters RouterImpl::counters() const {
 
 Result<void> RouterImpl::open() {
   const std::unique_lock lock(open_);
+  return open_alone();
+}
+
+Result<void> RouterImpl::open_alone() {
   if (opened_) return {};
   if (root_owned_)
     if (auto opened = root_.open(); !opened) {
@@ -182,12 +186,16 @@ Result<void> RouterImpl::open() {
 
 Result<void> RouterImpl::close() {
   const std::unique_lock lock(open_);
+  hub_.end();
+  return close_alone();
+}
+
+Result<void> RouterImpl::close_alone() {
   if (opened_) {
     (void)settle();
     (void)settle();  // the entries whose copies went in the first round
   }
   opened_ = false;
-  hub_.end();
   for (auto port = ports_.rbegin(); port != ports_.rend(); ++port) (*port)->close();
   {
     const std::lock_guard committing(committing_);
@@ -198,17 +206,20 @@ Result<void> RouterImpl::close() {
   return root_owned_ ? root_.close() : Result<void>();
 }
 
-// A poisoned root is opened first: one that cannot be (a full disk) may go on reading, and so may we.
+// A poisoned root is opened first: one that cannot be (a full disk) may go on reading, and so may we. Calls
+// that come meanwhile wait, and find it open.
 Result<void> RouterImpl::reopen() {
-  {
-    const std::unique_lock lock(open_);
-    if (opened_ && root_.poisoned())
-      if (auto able = root_.reopen(); !able) {
-        note("root: " + root_.trouble());
-        return able;
-      }
-  }
-  return Backend::reopen();
+  const std::unique_lock lock(open_);
+  if (opened_ && root_.poisoned())
+    if (auto able = root_.reopen(); !able) {
+      note("root: " + root_.trouble());
+      return able;
+    }
+  (void)close_alone();
+  auto opened = open_alone();
+  // The last write may be there or not, and a put of before may have been rolled back.
+  hub_.gap();
+  return opened;
 }
 
 // The format, and how far versions may have got.

@@ -60,7 +60,7 @@ Result<void> RouterImpl::check_entry(Bytes key, Bytes record, const CheckOptions
   }
   if (entry->pointer)
     if (auto done = check_pointer(key, *entry->pointer, options, report); !done) return done;
-  return options.rebalance ? rebalance(key, *entry, report) : Result<void>();
+  return options.rebalance ? rebalance(key, record, *entry, report) : Result<void>();
 }
 
 Result<void> RouterImpl::check_pointer(Bytes key, const Pointer& pointer, const CheckOptions& options,
@@ -117,7 +117,7 @@ Result<void> RouterImpl::check_pointer(Bytes key, const Pointer& pointer, const 
 }
 
 // Puts the value through the routes again where they have changed.
-Result<void> RouterImpl::rebalance(Bytes key, const Entry& entry, CheckReport& report) {
+Result<void> RouterImpl::rebalance(Bytes key, Bytes record, const Entry& entry, CheckReport& report) {
   // What a node keeps as state stays in the root; an entry does not say its role, but a block's pointer does.
   const bool block = entry.pointer && entry.pointer->block;
   if (!entry.pointer) return {};
@@ -134,7 +134,7 @@ Result<void> RouterImpl::rebalance(Bytes key, const Entry& entry, CheckReport& r
   if (now == then) return {};
   Batch batch;
   batch.put(key, value, traits);
-  const auto moved = put_through(batch, Durable::yes, {.silent = true, .only_if = entry.pointer->version});
+  const auto moved = put_through(batch, Durable::yes, {.silent = true, .only_if = record});
   if (!moved && moved.error() == StorageErrc::not_found) return {};  // overwritten meanwhile
   report.findings.push_back({.kind = Kind::misplaced,
                              .key = to_buffer(key),

@@ -89,6 +89,8 @@ class RouterImpl final : public Router {
   };
 
   // -- Life.
+  Result<void> open_alone();  // Requires of both: open_ is held by nobody else.
+  Result<void> close_alone();
   Result<void> check_root();
   Result<void> name_stores();
   Result<void> write_format();
@@ -102,10 +104,11 @@ class RouterImpl final : public Router {
 
   // -- Writing.
   Result<std::vector<RouterPort*>> route(Bytes value, const Traits& traits, bool& to_root);
-  // `silent`: followers are not told; `only_if`: the version that the one key has to have still.
+  // `silent`: followers are not told; `only_if`: the root's record that the one key has to have still when
+  // the put is made, whoever writes meanwhile; else not_found.
   struct Quietly {
     bool silent = false;
-    std::optional<std::uint64_t> only_if{};
+    std::optional<Bytes> only_if{};
   };
   Result<void> put_through(const Batch& batch, Durable durable, const Quietly& quietly);
   Result<std::optional<Buffer>> root_record(Bytes outer_key);
@@ -147,7 +150,7 @@ class RouterImpl final : public Router {
   Result<void> check_entry(Bytes key, Bytes record, const CheckOptions& options, CheckReport& report);
   Result<void> check_pointer(Bytes key, const Pointer& pointer, const CheckOptions& options,
                              CheckReport& report);
-  Result<void> rebalance(Bytes key, const router_records::Entry& entry, CheckReport& report);
+  Result<void> rebalance(Bytes key, Bytes record, const router_records::Entry& entry, CheckReport& report);
   Result<void> find_orphans(const CheckOptions& options, CheckReport& report);
 
   // -- Adopting.

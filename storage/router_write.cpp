@@ -267,6 +267,7 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
     auto found = root_record(operation.key);
     if (!found) return found.error();
     std::optional<Buffer> old = std::move(*found);
+    if (quietly.only_if && (!old || !equal(*old, *quietly.only_if))) return StorageErrc::not_found;
     std::optional<Pointer> old_pointer;
     if (old) {
       auto entry = decode_entry(*old);
@@ -274,9 +275,6 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
       if (!entry) return entry.error();
       old_pointer = std::move(entry->pointer);
     }
-    const bool expected = !quietly.only_if || (old_pointer ? old_pointer->version == *quietly.only_if
-                                                           : old && *quietly.only_if == 0);
-    if (!expected) return StorageErrc::not_found;
     if (old_pointer && !old_pointer->block)
       for (const CopyAt& copy : old_pointer->copies) plan.root_.del(reverse_key(copy.store, copy.key));
     if (operation.traits.role == Traits::Role::value || old_pointer) {
@@ -367,6 +365,11 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
   bool at_once = false;
   {
     const std::lock_guard committing(committing_);
+    if (quietly.only_if) {
+      auto now = root_record(batch[0].key);
+      const bool moved_on = now && (!*now || !equal(**now, *quietly.only_if));
+      if (!now || moved_on) return give_up(now ? Error(StorageErrc::not_found) : now.error());
+    }
     if (auto written = root_.write(plan.root_, durable); !written) {
       note("root: " + root_.trouble());
       // Of a poisoned root nobody knows what it has kept; opening it again shows which copies are named.

@@ -4,7 +4,9 @@
 
 #include <filesystem>
 
+#include "sheaf/protocol/key.hpp"
 #include "sheaf/storage/leveldb_backend.hpp"
+#include "sheaf/storage/value_keys.hpp"
 #include "storage/core_store.hpp"
 #include "storage/core_table.hpp"
 #include "storage/key_schema.hpp"
@@ -143,6 +145,50 @@ TEST_CASE("a plain root of an older format becomes a router's root, with everyth
   REQUIRE(root->open());
   CHECK(CoreTable(*root, *root, "boot").open().error() == StorageErrc::newer_format);
   CHECK(prepare_root(*root));
+}
+
+TEST_CASE(
+    "a root that is gone beside its stores is damage, not a folder without a store, and can be made again") {
+  const ScratchFolder folder;
+  const Buffer key = value_key(as_bytes("k"));
+  REQUIRE(opened(fs::path(folder / ""))->put(key, as_bytes("value"), {}, Durable::yes));
+  fs::remove_all(fs::path(folder / "root"));
+  std::string trouble;
+  for (const bool create : {false, true}) {
+    const auto lost = open_folder_store(fs::path(folder / ""), create, {}, nullptr, trouble);
+    CHECK(lost.error() == StorageErrc::damaged);
+    CHECK(trouble.find("root was lost") != std::string::npos);
+  }
+  StorageOptions options;
+  options.rebuild_root = true;
+  const auto store = open_folder_store(fs::path(folder / ""), false, options, nullptr, trouble);
+  REQUIRE(store.has_value());
+  Buffer out;
+  CHECK((*store)->get(key, out).error() == StorageErrc::not_found);
+  CHECK((*store)->rebuild_root().value() == 1);
+  CHECK(value_of(**store, as_text(key)) == "value");
+}
+
+TEST_CASE("a fresh key is a text behind the byte of applications' values") {
+  const ScratchFolder folder;
+  const auto store = opened(fs::path(folder / ""));
+  const auto posted = store->post(as_bytes("value"), {}, Durable::no);
+  REQUIRE(posted.has_value());
+  const auto key = key_of_value(*posted);
+  REQUIRE(key.has_value());
+  CHECK(key->size() == 32);
+  CHECK(from_hex(as_text(*key)).has_value());
+}
+
+TEST_CASE("a value's key may have 1,024 bytes, wherever the value goes") {
+  const ScratchFolder folder;
+  const auto store = opened(fs::path(folder / ""));
+  const std::string longest(value_key_bytes_most, 'k');
+  for (const std::size_t size : {std::size_t{1}, std::size_t{large_value_bytes}}) {
+    REQUIRE(store->put(value_key(as_bytes(longest)), Buffer(size), {}, Durable::no));
+    CHECK(store->put(value_key(as_bytes(longest + "k")), Buffer(size), {}, Durable::no).error() ==
+          StorageErrc::too_large);
+  }
 }
 
 TEST_CASE("a format of the future is refused, and nothing is changed") {

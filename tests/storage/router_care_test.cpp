@@ -1,13 +1,12 @@
 // What keeps a router's stores in order: check, repair, rebalance, explain, and a root made again. How few
 // copies may acknowledge a put, and what is found when a store comes back.
 #include <functional>
+#include <thread>
 
 #include "tests/storage/router_world.hpp"
 
 namespace sheaf::test {
 namespace {
-
-using Kind = RouterFinding::Kind;
 
 // Routes as the test says, at any time.
 class AsTold final : public Mapper {
@@ -21,22 +20,7 @@ class AsTold final : public Mapper {
   std::function<Labels(std::string_view)> route_;
 };
 
-std::string kinds(const CheckReport& report) {
-  std::string out;
-  for (const RouterFinding& finding : report.findings) {
-    switch (finding.kind) {
-      case Kind::missing_copy: out += "missing"; break;
-      case Kind::damaged_copy: out += "damaged"; break;
-      case Kind::unreadable: out += "unreadable"; break;
-      case Kind::no_good_copy: out += "hopeless"; break;
-      case Kind::orphan_copy: out += "orphan"; break;
-      case Kind::damaged_entry: out += "entry"; break;
-      case Kind::misplaced: out += "misplaced"; break;
-    }
-    out += "@" + finding.store + (finding.mended ? "+ " : " ");
-  }
-  return out;
-}
+std::string kinds(const CheckReport& report) { return kinds_in_words(report, "@"); }
 
 RouterOptions naming_root(RouterWorld& world) {
   RouterOptions options = world.options();
@@ -169,6 +153,28 @@ TEST_CASE("rebalance moves what today's routes would send elsewhere, and tells n
   CHECK(world.counts() == "0000");
   CHECK(listed(store, {}) == "a=a b=b c=c ");
   CHECK(!(*changes)->try_next());
+}
+
+TEST_CASE("a block that its owner writes while a rebalance moves it is the owner's") {
+  constexpr Traits block{.role = Traits::Role::block, .core = CoreId{1}};
+  RouterWorld world;
+  std::string where = "1";
+  RouterOptions options = world.options();
+  options.mapper = std::make_unique<AsTold>([&](std::string_view) { return AsTold::Labels{where}; });
+  Router& store = world.make(std::move(options));
+  REQUIRE(store.put(as_bytes("k"), as_bytes("old"), block, Durable::no));
+  where = "2";
+  world.faults("2").at_next = [&] {
+    where = "3";
+    std::thread([&] { CHECK(store.put(as_bytes("k"), as_bytes("new"), block, Durable::no)); }).join();
+  };
+  CHECK(kinds(check_all(store, {.rebalance = true})).empty());
+  CHECK(value_of(store, "k") == "new");
+  auto entries = store.entries({});
+  REQUIRE(entries);
+  REQUIRE((*entries)->next().value());
+  CHECK((*entries)->stores() == std::vector<std::string>{"3"});
+  CHECK(kinds(check_all(store)).empty());  // and what had been copied to 2 is gone
 }
 
 TEST_CASE("rebalance leaves a value where it is when its new store fails") {
@@ -346,6 +352,30 @@ TEST_CASE("a store that was away is swept when it is back") {
   CHECK(world.counts() == "0010");
   CHECK(kinds(check_all(store)).empty());
   CHECK(store.store_trouble("1").empty());
+}
+
+TEST_CASE("a follower learns of a reopened router by a gap, and goes on") {
+  RouterWorld world;
+  Router& store = world.make();
+  struct Count final : ChangeListener {
+    void changed() noexcept override { ++calls; }
+    int calls = 0;
+  };
+  const auto count = std::make_shared<Count>();
+  ChangeOptions options;
+  options.listener = count;
+  auto changes = store.changes(options);
+  REQUIRE(changes);
+  REQUIRE(put(store, "a", "1"));
+  CHECK(count->calls == 1);
+  REQUIRE(store.reopen());
+  REQUIRE(put(store, "b", "1"));
+  CHECK(count->calls == 3);
+  CHECK((*changes)->try_next().value().kind == Change::Kind::gap);
+  CHECK(as_text((*changes)->try_next().value().key) == "b");
+  CHECK(!(*changes)->try_next());
+  REQUIRE(store.close());
+  CHECK(!(*changes)->next());
 }
 
 }  // namespace sheaf::test

@@ -379,27 +379,9 @@ class Cell {
   Values acknowledged_;
 };
 
-std::string kinds(const CheckReport& report) {
-  using Kind = RouterFinding::Kind;
-  std::string out;
-  for (const RouterFinding& finding : report.findings) {
-    switch (finding.kind) {
-      case Kind::missing_copy: out += "missing"; break;
-      case Kind::damaged_copy: out += "damaged"; break;
-      case Kind::unreadable: out += "unreadable"; break;
-      case Kind::no_good_copy: out += "hopeless"; break;
-      case Kind::orphan_copy: out += "orphan"; break;
-      case Kind::damaged_entry: out += "entry"; break;
-      case Kind::misplaced: out += "misplaced"; break;
-    }
-    out += finding.store + (finding.mended ? "+ " : " ");
-  }
-  return out;
-}
-
 std::string checked(Cell& cell, const CheckOptions& options) {
   auto report = cell.router().check(options);
-  return report ? kinds(*report) : word(report.error());
+  return report ? kinds_in_words(*report) : word(report.error());
 }
 
 std::string copies_of_both(Cell& cell) {

@@ -2,6 +2,7 @@
 // the digits 1, 2 and 3 in a value name its stores, and a value without them goes to store 0.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 
@@ -27,6 +28,7 @@ class Faults final : public WriteFaults {
  public:
   Error before_write(const Batch& batch, Durable) override {
     ++writes;
+    if (at_next) std::exchange(at_next, nullptr)();
     if (fail_next) return std::exchange(fail_next, false), Error(StorageErrc::io_error);
     if (full && !only_deletes(batch)) return StorageErrc::full;
     if (dead) return StorageErrc::io_error;
@@ -38,6 +40,7 @@ class Faults final : public WriteFaults {
     return true;
   }
 
+  std::function<void()> at_next{};  // called with the next write, before it is made
   bool fail_next = false;
   bool full = false;
   bool dead = false;
@@ -134,6 +137,25 @@ inline CheckReport check_all(Router& router, CheckOptions options = {}) {
     if (!page->next) return all;
     options.after = page->next;
   }
+}
+
+// Each finding as a word and its store, with `at` between; a plus where it was mended.
+inline std::string kinds_in_words(const CheckReport& report, std::string_view at = {}) {
+  using Kind = RouterFinding::Kind;
+  std::string out;
+  for (const RouterFinding& finding : report.findings) {
+    switch (finding.kind) {
+      case Kind::missing_copy: out += "missing"; break;
+      case Kind::damaged_copy: out += "damaged"; break;
+      case Kind::unreadable: out += "unreadable"; break;
+      case Kind::no_good_copy: out += "hopeless"; break;
+      case Kind::orphan_copy: out += "orphan"; break;
+      case Kind::damaged_entry: out += "entry"; break;
+      case Kind::misplaced: out += "misplaced"; break;
+    }
+    out += std::string(at) + finding.store + (finding.mended ? "+ " : " ");
+  }
+  return out;
 }
 
 }  // namespace sheaf::test
