@@ -93,6 +93,8 @@ int main(int count, char** texts) {
   occupy_closed_descriptors();
   // A reader that goes away is an error of the write and exit 141, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
+  // A file that may not grow is a failed write, which stores know how to live with.
+  std::signal(SIGXFSZ, SIG_IGN);
   keep_pages_of_busy_sessions();
   const std::vector<std::string> arguments(texts + (count > 0 ? 1 : 0), texts + count);
   try {

@@ -39,6 +39,7 @@ class Process {
   bool run_for(Microseconds time);
   // More for a stdin that was kept open.
   void feed(std::string_view input);
+  pid_t pid() const { return pid_; }
   // SIGKILL, and gives everything that was said before.
   Ended kill();
   // Waits for the end.

@@ -92,7 +92,10 @@ asio::awaitable<Outcome> run(CommandContext& context, const StoreBatchCommand&, 
     co_return failed(read.error(), "stdin");
   if (taken.wrong) co_return failed(exit_code::failed, "stdin, " + *taken.wrong);
   if (taken.batch.empty()) co_return Outcome{};
-  auto work = [&] { return context.store.write(taken.batch, Durable::yes); };
+  auto work = [&]() -> Result<void> {
+    if (auto able = make_writable(context.store); !able) return able;
+    return context.store.write(taken.batch, Durable::yes);
+  };
   if (auto written = co_await offload(*context.environment.pool, work); !written)
     co_return store_failed(context, written.error(), "stdin");
   co_return Outcome{};

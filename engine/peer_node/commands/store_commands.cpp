@@ -124,7 +124,10 @@ asio::awaitable<Outcome> run(CommandContext& context, const StorePutCommand& com
   const auto value = co_await value_from_input(context, io);
   if (!value) co_return failed(value.error(), shown);
   const Buffer key = value_key(as_bytes(command.key));
-  auto work = [&] { return context.store.put(key, *value, {}, Durable::yes); };
+  auto work = [&]() -> Result<void> {
+    if (auto able = make_writable(context.store); !able) return able;
+    return context.store.put(key, *value, {}, Durable::yes);
+  };
   if (auto kept = co_await offload(*context.environment.pool, work); !kept)
     co_return store_failed(context, kept.error(), shown);
   co_return Outcome{};
@@ -133,7 +136,10 @@ asio::awaitable<Outcome> run(CommandContext& context, const StorePutCommand& com
 asio::awaitable<Outcome> run(CommandContext& context, const StorePostCommand&, Io& io) {
   const auto value = co_await value_from_input(context, io);
   if (!value) co_return failed(value.error(), "stdin");
-  auto work = [&] { return context.store.post(*value, {}, Durable::yes); };
+  auto work = [&]() -> Result<Buffer> {
+    if (auto able = make_writable(context.store); !able) return able.error();
+    return context.store.post(*value, {}, Durable::yes);
+  };
   const auto stored = co_await offload(*context.environment.pool, work);
   if (!stored) co_return store_failed(context, stored.error(), "stdin");
   const std::string key(as_text(*key_of_value(*stored)));
@@ -159,6 +165,7 @@ asio::awaitable<Outcome> run(CommandContext& context, const StoreGetCommand& com
 asio::awaitable<Outcome> run(CommandContext& context, const StoreDelCommand& command, Io&) {
   const Bytes key = as_bytes(command.key);
   auto work = [&]() -> Result<bool> {
+    if (auto able = make_writable(context.store); !able) return {boost::system::in_place_error, able.error()};
     auto there = holds(context.store, key);
     if (!there || !*there) return there;
     const auto gone = context.store.del(value_key(key), Durable::yes);

@@ -19,6 +19,8 @@ Outcome store_failed(CommandContext& context, const Error& error, const std::str
   return out;
 }
 
+Result<void> make_writable(Router& store) { return store.poisoned() ? store.reopen() : Result<void>(); }
+
 asio::awaitable<Result<Buffer>> read_all(Io& io, std::size_t most) {
   constexpr std::size_t step = 256 * 1024;
   Buffer all;
