@@ -1,8 +1,10 @@
 // Stores for large values against each other, over a whole life: puts under random keys, half of them
 // overwritten, reads of half, deletes of half, and what is on the disk at each point. One JSON line a store.
 //
-// usage: bench_stores FOLDER BYTES_A_VALUE TOTAL_BYTES [STORE...]; stores: log leveldb files rocksdb
-// Each store is run in a process of its own, so that its CPU and the bytes that it wrote are its own.
+// usage: bench_stores FOLDER BYTES_A_VALUE TOTAL_BYTES [STORE...]; stores: log leveldb files rocksdb, and
+// router-root router-one router-two: a router that keeps values in its root, or in one or two stores (logs
+// for values from 4 KiB on, else LevelDB). Each store is run in a process of its own, so that its CPU and the
+// bytes that it wrote are its own.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -24,6 +26,7 @@
 #include "sheaf/protocol/random_source.hpp"
 #include "sheaf/storage/leveldb_backend.hpp"
 #include "sheaf/storage/log_backend.hpp"
+#include "sheaf/storage/router.hpp"
 
 namespace {
 
@@ -129,11 +132,50 @@ class OfRocksDb final : public Store {
 };
 #endif
 
-std::unique_ptr<Store> made(const std::string& kind, const std::string& folder) {
+// Always the same stores.
+class To final : public Mapper {
+ public:
+  explicit To(std::vector<std::string> labels) : labels_(std::move(labels)) {}
+  std::vector<std::string> labels(Bytes, const Traits&) override { return labels_; }
+
+ private:
+  const std::vector<std::string> labels_;
+};
+
+std::unique_ptr<Backend> router_in(const std::string& folder, std::vector<std::string> labels,
+                                   std::size_t value_bytes) {
+  const SpaceFloor no_floor{.bytes = 0, .percent = 0};
+  fs::create_directory(folder);
+  RouterOptions options;
+  LevelDbOptions root{.folder = folder + "/root", .floor = no_floor};
+  root.limits.key_bytes += 64;
+  root.limits.value_bytes += 1;
+  root.limits.batch_operations = 100'000;
+  options.root.owned = leveldb_backend(root);
+  for (const std::string& label : labels) {
+    if (label == root_label) continue;
+    const std::string place = folder + "/" + label;
+    RoutedStore store{.label = label};
+    if (value_bytes >= 4096)
+      store.owned = log_backend({.folder = place, .floor = no_floor});
+    else
+      store.owned = leveldb_backend({.folder = place, .floor = no_floor});
+    options.stores.push_back(std::move(store));
+  }
+  options.mapper = std::make_unique<To>(std::move(labels));
+  return router(std::move(options));
+}
+
+std::unique_ptr<Store> made(const std::string& kind, const std::string& folder, std::size_t value_bytes) {
   const SpaceFloor no_floor{.bytes = 0, .percent = 0};
   if (kind == "log") return std::make_unique<OfBackend>(log_backend({.folder = folder, .floor = no_floor}));
   if (kind == "leveldb")
     return std::make_unique<OfBackend>(leveldb_backend({.folder = folder, .floor = no_floor}));
+  std::vector<std::string> labels;
+  if (kind == "router-root") labels = {std::string(root_label)};
+  if (kind == "router-one") labels = {"one"};
+  if (kind == "router-two") labels = {"one", "two"};
+  if (!labels.empty()) return std::make_unique<OfBackend>(router_in(folder, labels, value_bytes));
   if (kind == "files") return std::make_unique<OfFiles>(folder);
 #ifdef SHEAF_BENCH_ROCKSDB
   if (kind == "rocksdb") return std::make_unique<OfRocksDb>(folder);
@@ -166,7 +208,7 @@ double disk_bytes(const std::string& folder) {
 
 void run(const std::string& kind, const std::string& folder, std::size_t value_bytes, std::uint64_t total) {
   fs::remove_all(folder);
-  auto store = made(kind, folder);
+  auto store = made(kind, folder, value_bytes);
   if (!store) {
     std::printf("{\"store\":\"%s\",\"missing\":true}\n", kind.c_str());
     return;
@@ -239,7 +281,8 @@ void run(const std::string& kind, const std::string& folder, std::size_t value_b
 int main(int argc, char** argv) {
   if (argc < 4) {
     std::fprintf(stderr,
-                 "usage: bench_stores FOLDER BYTES_A_VALUE TOTAL_BYTES [log|leveldb|files|rocksdb]...\n");
+                 "usage: bench_stores FOLDER BYTES_A_VALUE TOTAL_BYTES "
+                 "[log|leveldb|files|rocksdb|router-root|router-one|router-two]...\n");
     return 2;
   }
   const std::string folder = std::string(argv[1]) + "/bench-store";
