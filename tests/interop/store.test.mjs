@@ -112,7 +112,7 @@ test('a lost root is an error with 4 until it is made again, by which the values
   fs.rmSync(path.join(sheaf.folder, 'root'), { recursive: true })
   for (const args of [['store', 'get', 'small'], ['store', 'list'], ['store', 'check', '--repair'], ['list']]) {
     const { stderr } = await sheaf.run(args, { code: 4 })
-    assert.match(stderr, /root/)
+    assert.match(stderr, /root was lost/)
   }
   await put(sheaf, 'new', 'value', { code: 4 })
   const { stdout } = await sheaf.run(['store', 'check', '--rebuild-root'])

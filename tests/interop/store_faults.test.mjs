@@ -149,7 +149,7 @@ test('cells of the fault matrix on real files', limit, async (t) => {
     assert.equal(ran.code, code, `${what}: ${ran.stderr}`)
     if (out instanceof RegExp) assert.match(ran.stdout.toString(), out, what)
     else assert.equal(ran.stdout.toString(), out, what)
-    if (code !== 0) assert.match(ran.stderr, state === 'root lost' ? /root/ : /faulty|wrong/, what)
+    if (code !== 0) assert.match(ran.stderr, state === 'root lost' ? /root was lost/ : /faulty|wrong/, what)
     await mend()
     for (const [key, text] of Object.entries({ ...kept, ...changed })) {
       const { stdout, stderr } = await sheaf.run(['store', 'get', key], { code: text === null ? 3 : 0 })
