@@ -90,6 +90,7 @@ asio::awaitable<Result<T>> EntryMerge::in_time(asio::awaitable<Result<T>> work) 
 }
 
 Result<void> EntryMerge::note(const Error& error, const CoreKey& link) {
+  if (error == make_error_code(EngineErrc::out_of_range)) return error;  // a version that is not there
   auto why = BundleList::why_left_out(error);
   if (error == make_error_code(NetErrc::timed_out)) why = BundleList::Incomplete::Why::partly_here;
   if (!why) return error;
