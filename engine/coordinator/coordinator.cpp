@@ -115,10 +115,35 @@ boost::asio::awaitable<Result<void>> Coordinator::load() {
 
 void Coordinator::put(const Known& known) {
   const Slot slot = slot_of(known.key);
-  known_.insert_or_assign(slot, known);
+  const auto [at, fresh] = known_.try_emplace(slot, known);
+  if (!fresh) {
+    const bool counted = at->second.counted_lacking;
+    at->second = known;
+    at->second.counted_lacking = counted;
+  }
+  count_lacking(at->second);
   if (const auto found = wants_.find(slot); found != wants_.end())
     if (std::exchange(found->second.candidate, false)) --candidates_;
   shown_.elements.set(known.key, known.fork, known.length);
+}
+
+void Coordinator::remove(const CoreKey& key) {
+  const auto found = known_.find(slot_of(key));
+  if (found != known_.end()) {
+    if (found->second.counted_lacking) --lacking_;
+    known_.erase(found);
+  }
+  shown_.elements.remove(key);
+  shown_.whole = lacking_ == 0 && !known_.empty();
+}
+
+// The flag is told with the next root: a hint, which is no reason to say one.
+void Coordinator::count_lacking(Known& known) {
+  const bool lacks = !known.complete();
+  if (lacks && !known.counted_lacking) ++lacking_;
+  if (!lacks && known.counted_lacking) --lacking_;
+  known.counted_lacking = lacks;
+  shown_.whole = lacking_ == 0;
 }
 
 bool Coordinator::is_listed(const PublicKey& remote) const {
@@ -162,10 +187,7 @@ void Coordinator::core_followed(const OpenCore& core) {
   forgotten_.erase(record.discovery_key);
   if (record.is_private) {
     private_.insert(record.discovery_key);
-    if (record.kind != CoreKind::archive_blobs) {
-      known_.erase(slot_of(record.key));
-      shown_.elements.remove(record.key);
-    }
+    if (record.kind != CoreKind::archive_blobs) remove(record.key);
     return;
   }
   private_.erase(record.discovery_key);
@@ -192,6 +214,7 @@ void Coordinator::blobs_changed(const OpenCore& core) {
   if (found == known_.end()) return;
   found->second.blobs = coordinator::Head{core.local().head.fork, core.local().head.length};
   found->second.blobs_held = core.local().have.count();
+  count_lacking(found->second);
 }
 
 bool Coordinator::core_changed(OpenCore& core) {
@@ -218,6 +241,7 @@ bool Coordinator::element_changed(OpenCore& core) {
   known.fork = core.local().head.fork;
   known.length = core.local().head.length;
   known.held = core.local().have.count();
+  count_lacking(known);
   if (!rose) return false;
   known.first_try = known.first_try || core.writable();
   shown_.elements.set(known.key, known.fork, known.length);
@@ -240,10 +264,6 @@ void Coordinator::raise(const Known& known) {
   }
 }
 
-bool Coordinator::lacks_something() const {
-  return std::ranges::any_of(known_, [](const auto& entry) { return !entry.second.complete(); });
-}
-
 std::vector<CoordinatorSession*> Coordinator::sessions() const {
   std::vector<CoordinatorSession*> out;
   for (const auto& [session, peer] : peers_) out.push_back(session);
@@ -257,8 +277,7 @@ void Coordinator::core_forgotten(const CoreRecord& record) {
   const Slot slot = slot_of(record.key);
   for (auto& [session, peer] : peers_)
     if (peer.wants.contains(slot)) end_want(peer, slot);
-  known_.erase(slot);
-  shown_.elements.remove(record.key);
+  remove(record.key);
   update_flags();
 }
 

@@ -61,7 +61,7 @@ class Coordinator {
   // Whether this peer is given the core: a private one only where the user chose the peer.
   bool shows(const DiscoveryKey& core, const PublicKey& remote, bool trusted) const;
   const std::set<DiscoveryKey>& private_cores() const { return private_; }
-  bool lacks_something() const;
+  bool lacks_something() const { return lacking_ > 0; }
   std::size_t elements() const { return shown_.elements.size(); }
 
   // -- Cores.
@@ -96,6 +96,7 @@ class Coordinator {
     Length blobs_held{};
     // Of interest whatever heads say: ours, and a peer may show another history of it; or frozen.
     bool first_try = false;
+    bool counted_lacking = false;
     bool complete() const {
       return held == length && (bare || !blobs || blobs_held == blobs->length) &&
              (bare || blobs || length == Length{});
@@ -128,6 +129,8 @@ class Coordinator {
   struct OnDisk;
   Result<OnDisk> read_all() const;
   void put(const Known& known);
+  void remove(const CoreKey& key);
+  void count_lacking(Known& known);
   bool element_changed(OpenCore& core);
   void blobs_changed(const OpenCore& core);
   void raise(const Known& known);
@@ -171,6 +174,7 @@ class Coordinator {
   std::map<CoordinatorSession*, Peer> peers_;
   std::map<Slot, Want> wants_;
   std::deque<Slot> queue_;
+  std::size_t lacking_ = 0;     // elements of which blocks are missing
   std::size_t active_ = 0;      // wants whose cores are open or being opened
   std::size_t candidates_ = 0;  // wants of which nothing is here
   bool watching_ = false;

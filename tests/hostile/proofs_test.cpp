@@ -367,6 +367,41 @@ TEST_CASE_TEMPLATE(
 }
 
 TEST_CASE_TEMPLATE(
+    "a writer asks whoever holds its core for a tree; one that refuses is waited for no longer, and asked "
+    "again "
+    "when it claims more",
+    World, HostileWorld, ThreadedWorld) {
+  World world;
+  ScriptedPeer peer(world);
+  peer.secure();
+  const std::uint64_t channel = peer.open_core(world.own().key());
+  const auto claim = [&](std::uint64_t length) {
+    SyncMessage sync;
+    sync.length = Length{length};
+    sync.can_upgrade = true;
+    peer.say(channel, MessageType::sync, sync);
+  };
+  for (const std::uint64_t length : {HostileWorld::own_blocks - 4, HostileWorld::own_blocks}) {
+    CAPTURE(length);
+    claim(length);
+    const auto body = peer.hear(channel, MessageType::request);
+    REQUIRE(body.has_value());
+    const auto asked = decode_request(*body);
+    REQUIRE(asked.has_value());
+    CHECK(asked->id == 0);
+    REQUIRE(asked->proof.upgrade.has_value());
+    CHECK(asked->proof.upgrade->start == Length{0});
+    CHECK(asked->proof.upgrade->length == Length{length});
+    peer.say(channel, MessageType::no_data, NoData{0, NoDataReason::not_available});
+  }
+  CHECK_FALSE(peer.hear(channel, MessageType::request).has_value());
+  CHECK_FALSE(world.frozen());
+  CHECK(peer.alive());
+  peer.close();
+  world.unharmed();
+}
+
+TEST_CASE_TEMPLATE(
     "truncate_rollback: a signed higher fork is followed, and blocks of the old one are not given out as "
     "new",
     World, HostileWorld, ThreadedWorld) {

@@ -188,8 +188,8 @@ export class Coordinator {
   #settle () { this.#say('settled', new Out().uint(this.#counted).uint(0)) }
 
   on_root (body) {
-    body.uint()
-    const root = { count: body.uint(), digest: body.raw(32), credit: body.uint() }
+    const flags = body.uint()
+    const root = { closed: (flags & 1) > 0, whole: (flags & 2) > 0, count: body.uint(), digest: body.raw(32), credit: body.uint() }
     if (this.#rootsHeard++ === 0) this.#credit = root.credit
     this.theirs = root
     if (this.#rootsHeard > this.#rootsSaid) this.#sayRoot()

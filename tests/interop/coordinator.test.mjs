@@ -114,6 +114,45 @@ test('a one-shot connect ends with goodbye and 0 once both have settled', limit,
   assert.equal((await ended).code, 0)
 })
 
+test('the root says whether every block of every element is here', limit, async (t) => {
+  const sheaf = new Sheaf(t)
+  const other = new Sheaf(t)
+  const core = await bareCore(other, 'log', 5)
+  await bareCore(sheaf, 'ours', 2)
+  const rootOf = async () => {
+    const serving = await sheaf.serve()
+    const peer = new Coordinator(await dial(t, serving.port), [core])
+    await within(peer.until((p) => p.theirs), 'the root', patience)
+    await serving.stop()
+    return { whole: peer.theirs.whole, closed: peer.theirs.closed, count: peer.theirs.count }
+  }
+  assert.deepEqual(await rootOf(), { whole: true, closed: false, count: 1 })
+  // The head alone, and one block of it.
+  await sheaf.follow(core.key.toString('hex'))
+  const atOther = await other.serve()
+  await sheaf.run(['core', 'get', core.key.toString('hex'), '3', '--peer', atOther.address])
+  assert.deepEqual(await rootOf(), { whole: false, closed: false, count: 2 })
+  await sheaf.run(['connect', atOther.address])
+  assert.deepEqual(await rootOf(), { whole: true, closed: false, count: 2 })
+})
+
+test('HM-19: a malformed message ends its session alone, and whoever connects next is heard', limit, async (t) => {
+  const sheaf = new Sheaf(t)
+  const core = await bareCore(sheaf, 'log', 2)
+  const serving = await sheaf.serve()
+  const good = new Coordinator(await dial(t, serving.port), [core])
+  await within(good.until((p) => p.theySettled), 'settled', patience)
+  for (const [type, body] of [['items', [0, 1, 4]], ['nodes', [1, 1, 9]], ['need', [0xff]], ['root', []]]) {
+    const stream = await dial(t, serving.port)
+    const peer = new Coordinator(stream, [core])
+    await within(peer.opened, 'the channel', patience)
+    peer.sendRaw(type, Buffer.from(body))
+    await within(once(stream, 'close'), `the end after a malformed ${type}`, patience)
+  }
+  await sheaf.append('log', '10/x', 2, 5)
+  await within(good.until((p) => p.learned.get(core.key.toString('hex'))?.length === 5), 'the item', patience)
+})
+
 test('a goodbye that refuses is exit code 5, with its reason and text', limit, async (t) => {
   const sheaf = new Sheaf(t)
   await bareCore(sheaf, 'log', 2)

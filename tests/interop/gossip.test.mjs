@@ -134,6 +134,28 @@ test('a sparse folder gets, reads and exports what only a peer of the bundle has
   await holder.stop()
 })
 
+test('HM-31, HM-32: list prints an object a line for each entry of each archive, and read takes each of them back', limit, async (t) => {
+  const { a, b, c } = await three(t)
+  await sync(a, b)
+  await sync(b, c)
+  await write(c, 'cool.txt', 'WHATEVER, again\n')
+  await write(c, 'deep/er.txt', '')
+  const { stdout } = await c.run(['list'])
+  const lines = stdout.toString().split('\n')
+  assert.equal(lines.pop(), '')
+  const contents = { '/cool.txt': ['WHATEVER, again\n'], '/deep/er.txt': [''], '/hello.txt': ['HI\n', 'HOWDY\n'] }
+  const read = {}
+  for (const line of lines) {
+    const { name, link } = JSON.parse(line)
+    const whole = await c.run(['read', line])
+    const short = await c.run(['read', JSON.stringify({ name, link })])
+    assert.deepEqual(short.stdout, whole.stdout)
+    ;(read[name] ||= []).push(whole.stdout.toString())
+  }
+  for (const texts of Object.values(read)) texts.sort()
+  assert.deepEqual(read, contents)
+})
+
 test('HM-36: exit codes of what cannot be, and a write that survives its process', limit, async (t) => {
   const a = new Sheaf(t)
   await a.run(['no-such-command'], { code: 2 })

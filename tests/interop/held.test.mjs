@@ -82,6 +82,14 @@ function rows ({ ours, theirs, core }, silent) {
     [6, 'a clone from nobody', ['clone', fresh, nobody]],
     [6, 'a download from nobody', ['download', '--all', '--peer', nobody]],
     [3, 'a download of nothing', ['download', fresh]],
+    [0, 'a download of what is here', ['download', `only/theirs@${theirs.slice(0, 8)}`]],
+    [0, 'the secret keys', ['key', 'export', 'keys-out']],
+    [1, 'over a file that is there', ['key', 'export', 'key']],
+    [0, 'entries until it is interrupted', ['list', '--live'], '', { signal: 'SIGINT', lines: 5 }],
+    [0, 'a server until it is told to end', ['serve', '--listen', 'tcp://127.0.0.1:0'], '', { signal: 'SIGTERM', lines: 1 }],
+    [0, 'the same with a peer to dial', ['serve', '--listen', 'tcp://127.0.0.1:0', '--peer', silent], '', { signal: 'SIGINT', lines: 1 }],
+    [6, 'a sync with nobody', ['sync']],
+    [6, 'a sync with one who speaks something else', ['sync'], 'this is no peer at all'],
     [0, 'a folder', ['import', 'in']],
     [0, 'a folder, for show', ['import', '-n', '--to', 'b', 'in']],
     [1, 'a name that no entry can have', ['import', 'odd']],
@@ -97,6 +105,8 @@ function rows ({ ours, theirs, core }, silent) {
     [3, 'a block past the end', ['core', 'get', 'log', '3']],
     [3, 'no such core', ['core', 'info', 'nothing']],
     [0, 'about a core', ['core', 'info', 'log']],
+    [0, 'which block has a byte', ['core', 'seek', 'log', '4']],
+    [3, 'a byte past the end', ['core', 'seek', 'log', '400']],
     [0, 'a shorter core', ['core', 'truncate', 'log', '1']],
     [0, 'a value from stdin', ['store', 'put', 'k'], 'v'],
     [2, 'a key that is too long', ['store', 'put', 'k'.repeat(1025)], 'v'],
@@ -140,7 +150,8 @@ async function silentPeer (t) {
   return server
 }
 
-async function call (t, folder, args, input, { signal, closed } = {}, silent) {
+// `signal` comes once so many lines were printed, or the silent peer was dialled.
+async function call (t, folder, args, input, { signal, closed, lines } = {}, silent) {
   const child = spawn(process.env.SHEAF, ['--json', '--dir', path.join(folder, 'dir'), ...args], {
     stdio: ['pipe', 'pipe', 'pipe'], cwd: folder
   })
@@ -148,13 +159,14 @@ async function call (t, folder, args, input, { signal, closed } = {}, silent) {
   let out = ''
   let err = ''
   if (closed) child.stdout.destroy()
-  else child.stdout.on('data', (data) => { out += data })
+  else child.stdout.on('data', (data) => { out += data.toString('latin1'); child.emit('said') })
   child.stderr.on('data', (data) => { err += data })
   child.stdin.on('error', () => {})
   child.stdin.end(input || '')
   const ended = once(child, 'close')
   if (signal) {
-    await within(once(silent, 'taken'), `${args.join(' ')} to connect`)
+    if (!lines) await within(once(silent, 'taken'), `${args.join(' ')} to connect`)
+    while (out.split('\n').length <= lines) await within(once(child, 'said'), `${args.join(' ')} to say ${lines} lines`)
     child.kill(signal)
   }
   const [code] = await within(ended, args.join(' '))
@@ -164,6 +176,7 @@ async function call (t, folder, args, input, { signal, closed } = {}, silent) {
 // What differs from run to run by its nature.
 function settled (text, folder) {
   return text.replaceAll(folder, 'ROOT').replace(/"mtime":\d+/g, '"mtime":0')
+    .replace(/127\.0\.0\.1:\d+/g, 'HERE').replace(/^(SHEAF\0\0\x01)[^]{16}$/, '$1')
 }
 
 test('a command does the same with and without a process that holds the folder', limit, async (t) => {

@@ -63,7 +63,7 @@ test('sync works in a folder that another process holds', limit, async (t) => {
   await holder.stop()
 })
 
-test('sync --live goes on until the other side closes', limit, async (t) => {
+test('HM-33: sync --live carries on over stdin and stdout what is written, and goes on until the other side closes', limit, async (t) => {
   const both = await pair(t, 10)
   const joined = socat(command(both.a, '--live'), command(both.b, '--live'))
   await eventually(() => both.b.info(both.keyOfA), ({ local }) => local === 10, 'the blocks')
