@@ -290,6 +290,34 @@ struct BenchLocalDrive {
   std::uint64_t files = 0;
   bool operator==(const BenchLocalDrive&) const = default;
 };
+struct BenchServeMany {
+  std::filesystem::path folder;
+  std::uint64_t cores = 0;
+  std::uint64_t blocks = 0;  // of each
+  std::uint64_t block_bytes = 0;
+  std::uint16_t port = 0;
+  bool operator==(const BenchServeMany&) const = default;
+};
+struct BenchFetchMany {
+  std::filesystem::path folder;
+  std::filesystem::path keys;  // a file with one key a line
+  std::uint64_t blocks = 0;
+  std::uint16_t port = 0;
+  bool operator==(const BenchFetchMany&) const = default;
+};
+struct BenchFetchIdle {
+  std::filesystem::path folder;
+  CoreKey key;
+  std::uint64_t connections = 0;
+  std::uint16_t port = 0;
+  bool operator==(const BenchFetchIdle&) const = default;
+};
+struct BenchLocalBee {
+  std::filesystem::path folder;
+  std::uint64_t keys = 0;
+  std::uint64_t batch = 1;
+  bool operator==(const BenchLocalBee&) const = default;
+};
 struct BenchReplicate {
   enum class Transport { tcp, ws, memory };
   enum class Store { disk, memory };
@@ -303,7 +331,8 @@ struct BenchReplicate {
 };
 using BenchVerb =
     std::variant<BenchServeCore, BenchFetchCore, BenchFetchSparse, BenchServeLive, BenchFetchLive,
-                 BenchLocalAppend, BenchServeDrive, BenchFetchDrive, BenchLocalDrive, BenchReplicate>;
+                 BenchLocalAppend, BenchServeDrive, BenchFetchDrive, BenchLocalDrive, BenchServeMany,
+                 BenchFetchMany, BenchFetchIdle, BenchLocalBee, BenchReplicate>;
 struct BenchCommand {
   BenchVerb verb;
   bool in_memory = false;  // the store of a verb: given up with the process

@@ -318,6 +318,17 @@ TEST_CASE("the verbs of the measuring contract keep its order of arguments") {
   CHECK(std::get<BenchFetchSparse>(
             action<BenchCommand>({"bench", "fetch-sparse", "b", hex_key, "1", "9", "5"}).verb) ==
         BenchFetchSparse{"/somewhere/b", key, 1, 9, 5});
+  CHECK(std::get<BenchServeMany>(
+            action<BenchCommand>({"bench", "serve-many", "a", "100", "10", "64", "4900"}).verb) ==
+        BenchServeMany{"/somewhere/a", 100, 10, 64, 4900});
+  CHECK(std::get<BenchFetchMany>(
+            action<BenchCommand>({"bench", "fetch-many", "b", "a.keys", "10", "4900"}).verb) ==
+        BenchFetchMany{"/somewhere/b", "/somewhere/a.keys", 10, 4900});
+  CHECK(std::get<BenchFetchIdle>(
+            action<BenchCommand>({"bench", "fetch-idle", "b", hex_key, "200", "4900"}).verb) ==
+        BenchFetchIdle{"/somewhere/b", key, 200, 4900});
+  CHECK(std::get<BenchLocalBee>(action<BenchCommand>({"bench", "local-bee", "a", "1000", "10"}).verb) ==
+        BenchLocalBee{"/somewhere/a", 1000, 10});
   CHECK(std::get<BenchServeLive>(action<BenchCommand>({"bench", "serve-live", "a", "500", "5", "1"}).verb) ==
         BenchServeLive{"/somewhere/a", 500, 5, 1});
   CHECK(std::get<BenchFetchLive>(

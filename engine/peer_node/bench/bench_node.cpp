@@ -16,6 +16,13 @@ asio::awaitable<Result<BenchNode>> open_bench_node(const std::filesystem::path& 
                                                    const Environment& environment) {
   NodeOptions options;
   options.sparse = true;
+  // All connections of a measurement come at once, and from this machine.
+  constexpr std::size_t connections = 20'000;
+  options.limits.connections = connections;
+  options.limits.connections_per_address = connections;
+  options.limits.connections_per_second = connections;
+  options.limits.half_open_sessions = connections;
+  options.limits.half_open_per_address = connections;
   BenchNode bench;
   if (folder.empty()) {
     bench.memory = memory_backend();

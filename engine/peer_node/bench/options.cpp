@@ -15,8 +15,9 @@ using Built = std::vector<std::pair<CLI::App*, std::function<Action(const Surrou
 
 // One set of fields for all verbs: each takes the positionals that it names.
 struct Raw {
-  std::string folder, source, destination, key, transport = "tcp", store = "disk", scheme = "tcp";
-  std::uint64_t blocks = 0, bytes = 0, gets = 0, samples = 0, interval = 5, batch = 1;
+  std::string folder, source, destination, key, keys, transport = "tcp", store = "disk", scheme = "tcp";
+  std::uint64_t blocks = 0, bytes = 0, gets = 0, samples = 0, interval = 5, batch = 1, cores = 0,
+                connections = 0;
   std::uint16_t port = 0;
   bool live = false;
 };
@@ -63,8 +64,11 @@ class Verbs {
     if (name == "dir") return verb.add_option("DIR", raw_->folder, "This side's own storage");
     if (name == "srcdir") return verb.add_option("SRCDIR", raw_->source, "The folder to serve");
     if (name == "outdir") return verb.add_option("OUTDIR", raw_->destination, "Where the files go");
-    if (name == "n") return verb.add_option("N", raw_->blocks, "How many files");
+    if (name == "n") return verb.add_option("N", raw_->blocks, "How many");
     if (name == "key") return verb.add_option("KEY", raw_->key, "The served core's key");
+    if (name == "keys") return verb.add_option("KEYS", raw_->keys, "File with one key a line");
+    if (name == "cores") return verb.add_option("CORES", raw_->cores, "How many cores");
+    if (name == "connections") return verb.add_option("CONNECTIONS", raw_->connections, "How many at once");
     if (name == "port") return verb.add_option("PORT", raw_->port, "On 127.0.0.1");
     if (name == "count") return verb.add_option("COUNT", raw_->blocks, "How many blocks");
     if (name == "size") return verb.add_option("SIZE", raw_->bytes, "Bytes of a block");
@@ -124,6 +128,27 @@ Built bench_grammar(CLI::App& app) {
   verbs.add("local-drive", "Put and list small files in an archive of one's own", "local-drive a 10000",
             {"dir", "n"}, [](const Raw& raw, const Surroundings& around) -> BenchVerb {
               return BenchLocalDrive{around.resolve(raw.folder), raw.blocks};
+            });
+  verbs.add("serve-many", "Serve many cores of random blocks; their keys go to DIR.keys",
+            "serve-many a 1000 10 100 4900", {"dir", "cores", "count", "size", "port"},
+            [](const Raw& raw, const Surroundings& around) -> BenchVerb {
+              return BenchServeMany{around.resolve(raw.folder), raw.cores, raw.blocks, raw.bytes, raw.port};
+            });
+  verbs.add(
+      "fetch-many", "Fetch that many blocks of every core of the list", "fetch-many b a.keys 10 4900",
+      {"dir", "keys", "count", "port"}, [](const Raw& raw, const Surroundings& around) -> BenchVerb {
+        return BenchFetchMany{around.resolve(raw.folder), around.resolve(raw.keys), raw.blocks, raw.port};
+      });
+  verbs.add("fetch-idle", "Hold that many connections which have nothing to do", "fetch-idle b $KEY 200 4900",
+            {"dir", "key", "connections", "port"},
+            [](const Raw& raw, const Surroundings& around) -> BenchVerb {
+              if (raw.connections == 0) throw WrongUsage("CONNECTIONS is 0");
+              return BenchFetchIdle{around.resolve(raw.folder), key_of(raw), raw.connections, raw.port};
+            });
+  verbs.add("local-bee", "Put, list and get small values in a tree of one's own", "local-bee a 100000 1000",
+            {"dir", "n", "batch"}, [](const Raw& raw, const Surroundings& around) -> BenchVerb {
+              if (raw.blocks == 0 || raw.batch == 0) throw WrongUsage("N or BATCH is 0");
+              return BenchLocalBee{around.resolve(raw.folder), raw.blocks, raw.batch};
             });
   verbs.add("replicate", "Run both ends on this machine and print a table",
             "replicate --blocks 10000 --size 65536 --json", {},
