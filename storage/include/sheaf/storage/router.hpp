@@ -176,7 +176,7 @@ class Router : public Backend {
   virtual Result<std::uint64_t> rebuild_root() = 0;
 
   // Takes in what others have changed in the stores marked `adopt` since the last call, and tells the
-  // followers; gives how many changes. Changes made while the store was not open are found by check().
+  // followers; gives how many changes. Changes made while the store was not open go unnoticed.
   virtual Result<std::uint64_t> absorb() = 0;
 
   virtual RouterCounters counters() const = 0;
