@@ -308,7 +308,9 @@ TEST_CASE("who reads gets its channel, whether it came before the peer or after"
   NodeOptions options;
   options.sparse = true;
   Node& b = world.add(options);
-  Core copy = std::move(*world.run(b.follow(log.key())));
+  auto followed = world.run(b.follow(log.key()));
+  REQUIRE(followed.has_value());
+  Core copy = std::move(*followed);
   sync(world, b, a);
   CHECK(world.run(copy.info())->length == Length{3});
   CHECK(world.run(copy.info())->local == Length{0});
