@@ -1,6 +1,7 @@
 // Time is injected: an hour of a connection, with a cut and its back-off, passes in less than a second, and
 // the same seed gives the same hour.
 #include <chrono>
+#include <ctime>
 
 #include "tests/support/cores.hpp"
 
@@ -61,12 +62,25 @@ Hour live(std::uint64_t seed) {
   return out;
 }
 
+// Of the processor's time, so that it does not matter what else the machine does. Sanitizers make everything
+// some thirty times slower.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr auto at_most = 30s;
+#else
+constexpr auto at_most = 1s;
+#endif
+#else
+constexpr auto at_most = 1s;
+#endif
+
 }  // namespace
 
 TEST_CASE("an hour of keep-alives, a cut, back-off and resume takes less than a second") {
-  const auto began = std::chrono::steady_clock::now();
+  const std::clock_t began = std::clock();
   const Hour hour = live(1);
-  CHECK(std::chrono::steady_clock::now() - began < 1s);
+  const auto used = std::chrono::duration<double>(double(std::clock() - began) / CLOCKS_PER_SEC);
+  CHECK(used < at_most);
   CHECK(hour.idle_bytes > 0);       // keep-alives
   CHECK(hour.idle_bytes < 10'000);  // and nothing else
   CHECK(hour.dials_while_cut >= 10);
