@@ -98,6 +98,9 @@ awaitable<Result<std::optional<Operation>>> HistoryStream::next() { co_return co
 awaitable<Result<HistoryStream>> Archive::history(HistoryOptions options) {
   auto version = co_await call(impl_->ref, impl_->ref.archive->settle(impl_->ref.at, options.from));
   if (!version) co_return version.error();
+  // Blocks that cannot be opened are noise, not writes that cannot be read.
+  auto readable = co_await call(impl_->ref, impl_->ref.archive->check_readable());
+  if (!readable && readable.error() == EngineErrc::wrong_key) co_return readable.error();
   co_return HistoryStream(std::make_unique<HistoryStream::Impl>(impl_->ref, *version, options));
 }
 

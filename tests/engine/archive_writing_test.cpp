@@ -441,6 +441,8 @@ TEST_CASE("an archive that was made with an encryption key is carried without it
   REQUIRE(world.until([&] { return first.a_ended.has_value(); }));
   auto db = world.run(carrier.core(archive.key()));
   REQUIRE(world.run(db->info())->length == Length{3});
+  CHECK(world.run(carried->list()).value().version() == Version{3});
+  CHECK(world.run(carried->history()).error() == EngineErrc::wrong_key);
   CHECK(as_text(*world.run(db->get(BlockIndex{0}))).find("hyperbee") == std::string_view::npos);
   CHECK(as_text(*world.run(db->get(BlockIndex{1}))).find("plain/name") == std::string_view::npos);
 
