@@ -299,6 +299,7 @@ void Coordinator::joined(CoordinatorSession& session) { peers_.emplace(&session,
 void Coordinator::left(CoordinatorSession& session) {
   Peer* peer = find(session);
   if (!peer) return;
+  note_refused(session);  // its refusals and its goodbye may have come in one read
   for (const Slot& slot : std::set<Slot>(peer->wants)) end_want(*peer, slot);
   peers_.erase(&session);
 }
@@ -308,17 +309,23 @@ Coordinator::Peer* Coordinator::find(const CoordinatorSession& session) {
   return found == peers_.end() ? nullptr : &found->second;
 }
 
+void Coordinator::note_refused(CoordinatorSession& session) const {
+  CoordinatorChannel* channel = session.coordinator();
+  if (!channel) return;
+  for (const auto& refused : channel->take_refused()) {
+    // A bare core is followed by nobody who was not asked to.
+    const auto known = known_.find(slot_of(refused.key));
+    if (known != known_.end() && !known->second.bare) session.was_refused(refused.reason);
+  }
+}
+
 std::optional<SessionEnd> Coordinator::look(CoordinatorSession& session) {
   Peer* peer = find(session);
   CoordinatorChannel* channel = session.coordinator();
   if (!peer || !channel || channel->state() != CoordinatorChannel::State::proved) return std::nullopt;
   if (!std::exchange(peer->greeted, true)) share_asked_for(*peer);
   take_in(*peer, *channel);
-  for (const auto& refused : channel->take_refused()) {
-    // A bare core is followed by nobody who was not asked to.
-    const auto known = known_.find(slot_of(refused.key));
-    if (known != known_.end() && !known->second.bare) session.was_refused(refused.reason);
-  }
+  note_refused(session);
   if (channel->live() && !std::exchange(peer->tried, true)) try_incomplete(*peer, *channel);
   want_held(*peer, *channel);
   for (const Slot& slot : std::exchange(peer->due, {})) {

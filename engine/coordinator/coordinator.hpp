@@ -138,6 +138,7 @@ class Coordinator {
   std::vector<CoordinatorSession*> sessions() const;
   coordinator::Item describe(const Element& element) const;
   void take_in(Peer& peer, CoordinatorChannel& channel);
+  void note_refused(CoordinatorSession& session) const;
   void consider(Peer& peer, CoordinatorChannel& channel, const coordinator::Item& item);
   std::optional<coordinator::RefusalReason> refusal(const coordinator::Item& item) const;
   void want(Peer& peer, const CoreKey& key, coordinator::Head head);
