@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <fmt/format.h>
 
 #include "engine/peer_node/commands/output.hpp"
@@ -87,6 +89,9 @@ Outcome outcome_of(const Result<SessionSummary>& ended, const std::string& name)
 asio::awaitable<void> say_what_lacks(CommandContext& context, Io& io, const SessionSummary& ended,
                                      std::string name) {
   constexpr std::size_t lines_most = 10;
+  // All is done, and this is short: it is said even when the end is asked for meanwhile, as socat does of its
+  // second child as soon as the first has gone.
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   for (const auto& [reason, count] : ended.refused) {
     std::string line = fmt::format("sheaf: note: {} does not follow {} of the archives here: {}", name, count,
                                    printable(reason));
