@@ -329,10 +329,17 @@ struct BenchReplicate {
   std::uint64_t interval_ms = 5;  // between the blocks of --live
   bool operator==(const BenchReplicate&) const = default;
 };
+// The router beside single engines.
+struct BenchStore {
+  std::vector<std::uint64_t> value_bytes;  // one table each
+  std::uint64_t values = 0;                // 0: as many as the size suggests
+  std::uint64_t rounds = 5;
+  bool operator==(const BenchStore&) const = default;
+};
 using BenchVerb =
     std::variant<BenchServeCore, BenchFetchCore, BenchFetchSparse, BenchServeLive, BenchFetchLive,
                  BenchLocalAppend, BenchServeDrive, BenchFetchDrive, BenchLocalDrive, BenchServeMany,
-                 BenchFetchMany, BenchFetchIdle, BenchLocalBee, BenchReplicate>;
+                 BenchFetchMany, BenchFetchIdle, BenchLocalBee, BenchReplicate, BenchStore>;
 struct BenchCommand {
   BenchVerb verb;
   bool in_memory = false;  // the store of a verb: given up with the process

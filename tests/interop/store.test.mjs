@@ -166,3 +166,23 @@ test('a watch holds the folder, tells what others change, and ends with 0 when i
     assert.deepEqual(await watch.exited, { code: 0, signal: null })
   }
 })
+
+test('bench store measures every store at every size, and sets the router against the best single engine', limit, async (t) => {
+  const sheaf = new Sheaf(t, freshFolder(t))
+  const { stdout } = await sheaf.run(['bench', 'store', '--size', '100', '--size', '5000', '--values', '200', '--rounds', '3'])
+  const sizes = stdout.toString().trim().split('\n').map((line) => JSON.parse(line))
+  assert.deepEqual(sizes.map((size) => [size.value_bytes, size.values, size.rounds]), [[100, 200, 3], [5000, 200, 3]])
+  for (const { value_bytes: bytes, stores } of sizes) {
+    const routers = stores.filter((one) => one.store.startsWith('router'))
+    assert.deepEqual(routers.map((one) => one.store), ['router, in the root', 'router, one copy', 'router, two copies'])
+    const single = stores.filter((one) => one.store === 'leveldb' || one.store === 'rocksdb')
+    for (const name of ['put_s', 'overwrite_s', 'get_s', 'del_s', 'write_MB_s']) {
+      const best = Math.max(...single.map((one) => one[name]))
+      for (const one of routers) assert.ok(Math.abs(one.of_best[name] - one[name] / best) < 1e-9, `${one.store} ${name}`)
+    }
+    for (const one of stores) assert.ok(one.write_amplification >= 1, `${one.store} has written what it was given`)
+    // Each copy is written: the second one adds at least the bytes of the values.
+    const [, once, twice] = routers.map((one) => one.write_amplification)
+    assert.ok(twice >= once + 1, `${bytes} bytes: ${once} and ${twice} times what was given`)
+  }
+})

@@ -72,7 +72,8 @@ TEST_CASE("every command has its own help with an example") {
                             {"bench", "serve-live"},
                             {"bench", "fetch-live"},
                             {"bench", "local-append"},
-                            {"bench", "replicate"}};
+                            {"bench", "replicate"},
+                            {"bench", "store"}};
   for (Words words : commands) {
     for (const char* flag : {"--help", "-h"}) {
       Words asked = words;
@@ -356,6 +357,17 @@ TEST_CASE("bench replicate takes its shape from flags") {
   CHECK(said({"bench", "replicate"}).code == exit_code::wrong_usage);
   CHECK(said({"bench", "replicate", "--blocks", "9", "--transport", "pigeon"}).code ==
         exit_code::wrong_usage);
+}
+
+TEST_CASE("bench store takes sizes, how many and how often") {
+  const auto plain = action<BenchCommand>({"bench", "store"});
+  CHECK(std::get<BenchStore>(plain.verb) == BenchStore{{100, 4096, 65536, 1048576}, 0, 5});
+  const auto other = action<BenchCommand>(
+      {"bench", "store", "--size", "10", "--size", "20", "--values", "1000", "--rounds", "3"});
+  CHECK(std::get<BenchStore>(other.verb) == BenchStore{{10, 20}, 1000, 3});
+  for (const Words& wrong : {Words{"bench", "store", "--size", "0"}, Words{"bench", "store", "--rounds", "0"},
+                             Words{"bench", "store", "--size", "67108865"}})
+    CHECK(said(wrong).code == exit_code::wrong_usage);
 }
 
 TEST_CASE("wrong usage ends with 2, a reason of one line, and where to find help") {

@@ -17,7 +17,8 @@ using Built = std::vector<std::pair<CLI::App*, std::function<Action(const Surrou
 struct Raw {
   std::string folder, source, destination, key, keys, transport = "tcp", store = "disk", scheme = "tcp";
   std::uint64_t blocks = 0, bytes = 0, gets = 0, samples = 0, interval = 5, batch = 1, cores = 0,
-                connections = 0;
+                connections = 0, rounds = 5;
+  std::vector<std::uint64_t> sizes{100, 4096, 65536, 1048576};
   std::uint16_t port = 0;
   bool live = false;
 };
@@ -180,6 +181,24 @@ Built bench_grammar(CLI::App& app) {
   replicate->add_flag("--live", verbs.raw().live, "Append one block each interval, and time its arrival");
   replicate->add_option("--interval", verbs.raw().interval, "Between the blocks of --live (default: 5)")
       ->type_name("MS");
+  verbs.add("store", "Put, get and delete values in the router and in single engines",
+            "store --size 65536 --rounds 3", {}, [](const Raw& raw, const Surroundings&) -> BenchVerb {
+              return BenchStore{raw.sizes, raw.blocks, raw.rounds};
+            });
+  CLI::App* store = verbs.last();
+  store
+      ->add_option("--size", verbs.raw().sizes,
+                   "Bytes of a value; may be given again (default: 100, 4096, 65536 and 1048576)")
+      ->type_name("BYTES...")
+      ->expected(1, -1)
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{64 * 1024 * 1024}));
+  store
+      ->add_option("--values", verbs.raw().blocks, "How many (default: 256 MiB of them, but at most 200,000)")
+      ->type_name("N")
+      ->check(CLI::Range(std::uint64_t{2}, std::uint64_t{100'000'000}));
+  store->add_option("--rounds", verbs.raw().rounds, "Of which the medians are taken (default: 5)")
+      ->type_name("N")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000}));
   return verbs.take();
 }
 

@@ -1,8 +1,6 @@
 #include "engine/peer_node/bench/replicate.hpp"
 
 #include <filesystem>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -11,6 +9,7 @@
 #include "engine/peer_node/bench/fetch.hpp"
 #include "engine/peer_node/bench/measure.hpp"
 #include "engine/peer_node/bench/memory_stream.hpp"
+#include "engine/peer_node/bench/scratch.hpp"
 #include "engine/peer_node/commands/output.hpp"
 #include "engine/peer_node/tasks.hpp"
 
@@ -20,25 +19,6 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::uint64_t live_block_bytes = 64;
-
-// A folder below the one for temporary files, gone with everything in it at the end.
-class Scratch {
- public:
-  Scratch() {
-    std::string name = (std::filesystem::temp_directory_path() / "sheaf-bench-XXXXXX").string();
-    if (::mkdtemp(name.data()) != nullptr) path_ = name;
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-  }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 // The figures that do not depend on how they were come by.
 Json figures(const BenchReplicate& verb, double seconds) {

@@ -1,6 +1,7 @@
 #include "engine/peer_node/bench/run.hpp"
 
 #include "engine/peer_node/bench/replicate.hpp"
+#include "engine/peer_node/bench/store.hpp"
 #include "engine/peer_node/bench/verbs.hpp"
 #include "engine/peer_node/tasks.hpp"
 
@@ -19,6 +20,9 @@ struct Dispatch {
   }
   asio::awaitable<Outcome> operator()(const BenchReplicate& verb) const {
     return replicate(context, verb, global.json);
+  }
+  asio::awaitable<Outcome> operator()(const BenchStore& verb) const {
+    return bench_store(context, verb, global.json);
   }
 };
 
