@@ -11,11 +11,12 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::optional<Json> parse(std::string_view text) {
+// `around`: the arrays and objects that will stand around it.
+std::optional<Json> parse(std::string_view text, std::size_t around = 0) {
   if (text.size() > limits::entry_bytes) return std::nullopt;
   bool too_deep = false;
-  const auto depth_bound = [&](int depth, Json::parse_event_t, Json&) {
-    too_deep = too_deep || depth > static_cast<int>(limits::entry_depth);
+  const auto depth_bound = [&](std::size_t depth, Json::parse_event_t, Json&) {
+    too_deep = too_deep || depth + around > limits::entry_depth;
     return !too_deep;
   };
   Json json = Json::parse(text, depth_bound, false);
@@ -121,7 +122,7 @@ Buffer encode(const DriveEntry& entry) {
 }
 
 Result<std::string> json_text(std::string_view text) {
-  auto json = parse(text);
+  auto json = parse(text, 1);
   if (!json) return ProtocolErrc::malformed;
   return json->dump();
 }

@@ -27,8 +27,8 @@ Result<DriveEntry> decode_drive_entry(Bytes value);
 // Requires: metadata and others are what json_text() gives or a decoded entry has.
 Buffer encode(const DriveEntry& entry);
 
-// The text without spaces and with every member in its order; malformed where it is no JSON, too deep or too
-// large.
+// As an entry's metadata: the text without spaces and with every member in its order; malformed where it is
+// no JSON, too deep for an entry or too large.
 Result<std::string> json_text(std::string_view text);
 std::optional<std::int64_t> mtime_of(std::string_view metadata);
 

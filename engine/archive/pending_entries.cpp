@@ -1,6 +1,7 @@
 #include "engine/archive/pending_entries.hpp"
 
 #include "protocol/entry_path.hpp"
+#include "protocol/limits.hpp"
 
 namespace sheaf {
 
@@ -53,6 +54,8 @@ awaitable<Result<Version>> PendingEntries::commit(Core::Safety safety) {
         continue;
       }
       const Buffer value = encode(*entry);
+      // No reader takes it, ours included.
+      if (value.size() > limits::entry_bytes) return ProtocolErrc::malformed;
       if (auto put = batch.put(key, Bytes(value)); !put) return put;
     }
     return {};

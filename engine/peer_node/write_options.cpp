@@ -1,6 +1,7 @@
 #include "engine/peer_node/write_options.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -18,8 +19,21 @@ std::string entry_name_from(const std::string& text) {
   return *name;
 }
 
+// What is nested deeper than any entry is no JSON here; nothing is done with it that takes a step a level.
+std::optional<Json> json_from(const std::string& text) {
+  constexpr int most_levels = 64;
+  bool too_deep = false;
+  const auto shallow = [&](int depth, Json::parse_event_t, Json&) {
+    too_deep = too_deep || depth > most_levels;
+    return !too_deep;
+  };
+  Json json = Json::parse(text, shallow, false);
+  if (too_deep || json.is_discarded()) return std::nullopt;
+  return json;
+}
+
 std::string metadata_from(const std::string& text) {
-  if (!Json::accept(text)) throw WrongUsage("--metadata is no JSON: " + printable(text));
+  if (!json_from(text)) throw WrongUsage("--metadata is no JSON, or nested too deep: " + printable(text));
   return text;
 }
 
@@ -39,8 +53,10 @@ const Json* member(const Json& object, const char* name, bool (Json::*is_kind)()
 }
 
 AppendCommand entry_from(const std::string& text) {
-  const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object()) throw WrongUsage("an entry is a JSON object: " + printable(text));
+  const auto parsed = json_from(text);
+  if (!parsed || !parsed->is_object())
+    throw WrongUsage("an entry is a JSON object, not nested too deep: " + printable(text));
+  const Json& json = *parsed;
   AppendCommand out;
   const Json* name = member(json, "name", &Json::is_string, "a text");
   if (name == nullptr) throw WrongUsage("the entry has no name: " + printable(text));

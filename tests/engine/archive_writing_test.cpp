@@ -138,6 +138,11 @@ TEST_CASE("what cannot be written is refused, and changes nothing") {
   EntryTraits bad;
   bad.metadata = "{";
   CHECK(world.run(archive.put("b", {}, bad)).error() == ProtocolErrc::malformed);
+  // As deep and as large as an entry that is read may be, and no more.
+  bad.metadata = std::string(65, '[') + std::string(65, ']');
+  CHECK(world.run(archive.put("b", {}, bad)).error() == ProtocolErrc::malformed);
+  bad.metadata = '"' + std::string((1 << 20) - 100, 'x') + '"';
+  CHECK(world.run(archive.put("b", {}, bad)).error() == ProtocolErrc::malformed);
   CHECK(world.run(archive.put("../b", {})).error() == EngineErrc::bad_name);
   CHECK(world.run(archive.put("/", {})).error() == EngineErrc::bad_name);
   CHECK(world.run(archive.put("\xff", {})).error() == EngineErrc::bad_name);
@@ -157,6 +162,10 @@ TEST_CASE("what cannot be written is refused, and changes nothing") {
   CHECK(world.run(db->truncate(Length{1})).error() == EngineErrc::refused);
   CHECK(world.run(archive.info())->version == Version{2});
   CHECK(world.run(archive.info())->bytes == ByteCount{1});
+  EntryTraits deep;
+  deep.metadata = std::string(64, '[') + std::string(64, ']');
+  CHECK(world.run(archive.put_entry("b", deep)).value() == Version{3});
+  CHECK(world.run(archive.entry("b")).value()->metadata == deep.metadata);
 }
 
 TEST_CASE("a file of any size is cut into blocks of 64 KiB, whatever pieces it came in") {

@@ -22,8 +22,8 @@
 #include "sheaf/net/inline_pool.hpp"
 #include "sheaf/net/virtual_timers.hpp"
 #include "sheaf/storage/memory_backend.hpp"
-#include "tests/hostile/gauge.hpp"
 #include "tests/support/busy_pool.hpp"
+#include "tests/support/gauge.hpp"
 #include "tests/support/log_world.hpp"
 #include "tests/support/scratch_folder.hpp"
 

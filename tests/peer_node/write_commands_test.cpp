@@ -247,6 +247,10 @@ TEST_CASE("what can only be wrong is wrong usage, and nothing is tried") {
   CHECK(code({"append", R"({"name":7})"}) == 2);
   CHECK(code({"append", R"({"name":"a","executable":1})"}) == 2);
   CHECK(code({"append", R"({"name":"a","linkname":{}})"}) == 2);
+  const std::string deep = std::string(50'000, '[') + std::string(50'000, ']');
+  CHECK(code({"write", "a", "--metadata", deep}) == 2);
+  CHECK(code({"append", R"({"name":"a","metadata":)" + deep + "}"}) == 2);
+  CHECK(code({"append", R"({"name":"a","other":)" + deep + "}"}) == 2);
   CHECK(code({"truncate", "0"}) == 2);
   CHECK(code({"truncate", "-1"}) == 2);
   CHECK(code({"truncate", "x"}) == 2);

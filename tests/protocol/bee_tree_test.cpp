@@ -8,9 +8,10 @@
 #include "protocol/limits.hpp"
 #include "sheaf/protocol/random_source.hpp"
 #include "tests/support/bee_memory.hpp"
+#include "tests/support/gauge.hpp"
 
 using namespace sheaf;
-using sheaf::test::BeeMemory;
+using namespace sheaf::test;
 
 namespace {
 
@@ -44,7 +45,70 @@ Result<std::size_t> count(BeeMemory& bee, BeeRange range = {}) {
   }
 }
 
+// A tree of very many keys of which nothing is stored: every block is made when it is asked for. Each node
+// has 8 keys, the root one; the block of a subtree's last key holds its nodes, the highest first.
+class EndlessTree final : public BeeBlocks {
+ public:
+  explicit EndlessTree(std::size_t height) : height_(height) {}
+  std::uint64_t keys() const { return 2 * nines(height_) - 1; }
+
+  Result<SharedBeeBlock> block(BlockIndex index) override {
+    std::vector<BeeLevel> levels;
+    if (index.value == keys()) {
+      const BlockIndex middle{nines(height_)};
+      levels.push_back({{middle}, {{{middle.value - 1}, 0}, {index, 1}}});
+    }
+    for (std::size_t height = height_at(index); height > 0; --height) levels.push_back(level(index, height));
+    const std::string key = std::to_string(10'000'000 + index.value);
+    auto decoded = BeeBlock::decode(encode_bee_block(levels, text(key), text("{}")));
+    if (!decoded) return decoded.error();
+    return std::make_shared<const BeeBlock>(std::move(*decoded));
+  }
+
+ private:
+  static std::uint64_t nines(std::size_t power) { return power == 0 ? 1 : 9 * nines(power - 1); }
+  // Of the highest subtree that ends there, 0 for none; the root is counted apart.
+  std::size_t height_at(BlockIndex last) const {
+    std::size_t height = 0;
+    while (height < height_ && (last.value + 1) % nines(height + 1) == 0) ++height;
+    return height;
+  }
+  BeeLevel level(BlockIndex last, std::size_t height) const {
+    const std::uint64_t step = nines(height - 1);
+    const std::uint64_t before = last.value + 1 - 9 * step;
+    BeeLevel out;
+    for (std::uint64_t i = 1; i < 9; ++i) out.keys.push_back({before + i * step});
+    for (std::uint64_t i = 1; i <= 9 && height > 1; ++i) {
+      const BlockIndex end{before + i * step - 1};
+      const std::size_t root = end.value == keys() ? 1 : 0;
+      out.children.push_back({end, root + height_at(end) - (height - 1)});
+    }
+    return out;
+  }
+
+  std::size_t height_;
+};
+
 }  // namespace
+
+TEST_CASE("46 size_bomb: a million keys are walked in the memory of a few, from either end") {
+  EndlessTree tree(memory_is_telling ? 6 : 4);
+  const std::uint64_t keys = tree.keys();
+  if (memory_is_telling) CHECK(keys > 1'000'000);
+  const std::size_t before = resident_bytes();
+  forget_peak();
+  for (const bool reverse : {false, true}) {
+    BeeWalk walk(Length{keys + 1}, {}, reverse);
+    std::uint64_t passed = 0;
+    for (;; ++passed) {
+      auto next = walk.next(tree);
+      if (!next) FAIL(next.error().message());
+      if (!*next) break;
+    }
+    CHECK(passed == keys);
+  }
+  if (memory_is_telling) CHECK(peak_bytes() - before <= 1024 * 1024);
+}
 
 TEST_CASE("a tree stays as a map of the same keys, whatever is put and deleted") {
   auto random = seeded_random(7);

@@ -1,5 +1,7 @@
 #include "engine/peer_node/commands/download_commands.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "engine/peer_node/commands/entry_ref.hpp"
@@ -59,7 +61,9 @@ asio::awaitable<Result<Missing>> look_for_missing(Archive& archive) {
     auto entry = co_await entries->next();
     if (!entry) co_return entry.error();
     if (!*entry) co_return out;
-    out.blocks = out.blocks + ((*entry)->blocks - (*entry)->local);
+    // Each entry may claim as many as can be counted.
+    const Length of_entry = (*entry)->blocks - (*entry)->local;
+    out.blocks.value = std::min(out.blocks.value + of_entry.value, max_wire_integer);
     out.mapped = out.mapped || (*entry)->mapped;
   }
 }
@@ -74,14 +78,16 @@ asio::awaitable<Outcome> fetch_archive(CommandContext& context, Archive& archive
   if (info->version <= Version{1}) co_return Outcome{};  // nothing was ever written
   const auto blobs = co_await within(context.timers, context.global.timeout, archive.blobs_key());
   if (!blobs) co_return failed(blobs.error(), name);
-  Outcome contents = co_await fetch_core_of(context, *blobs, wait);
-  if (contents.code == exit_code::done) co_return contents;
-  // The peer may have dropped older blocks, which nothing names any more.
+  const Outcome contents = co_await fetch_core_of(context, *blobs, wait);
+  // The peer may have dropped older blocks, which nothing names any more; and entries may name blocks behind
+  // the end of what it has of the contents.
   const auto missing = co_await look_for_missing(archive);
   if (!missing) co_return failed(missing.error(), name);
-  if (missing->blocks.value == 0 && !missing->mapped) co_return Outcome{};
-  co_return failed(exit_code::no_peer, fmt::format("{}: {} blocks are missing: {}", name,
-                                                   missing->blocks.value, contents.reason));
+  const bool fetched = contents.code == exit_code::done;
+  if (missing->blocks.value == 0 && (fetched || !missing->mapped)) co_return Outcome{};
+  const std::string why = fetched ? "its entries name them, and no peer has them" : contents.reason;
+  co_return failed(exit_code::no_peer,
+                   fmt::format("{}: {} blocks are missing: {}", name, missing->blocks.value, why));
 }
 
 // -- One file.
