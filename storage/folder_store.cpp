@@ -68,6 +68,11 @@ std::unique_ptr<Backend> backend_of(const StoreConfig& config, const fs::path& f
   throw std::invalid_argument("a store of an unknown kind");
 }
 
+class TraitsOfFolder final : public TraitsByKey {
+ public:
+  Traits traits(Bytes key) const override { return keys::traits_of(key); }
+};
+
 bool holds_leveldb(const fs::path& folder) {
   std::error_code error;
   return fs::exists(folder / "CURRENT", error);
@@ -107,6 +112,8 @@ Result<std::unique_ptr<Router>> open_folder_store(const fs::path& folder, bool c
   // A value that gets a fresh key is an application's, and its key one that can be written down.
   routed.fresh_prefix = to_buffer(keys::all_values().first);
   routed.fresh_text = true;
+  static const TraitsOfFolder traits;
+  routed.traits = &traits;
   routed.limits.key_bytes = value_key_bytes_most + routed.fresh_prefix.size();
 
   std::error_code error;

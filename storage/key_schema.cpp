@@ -97,6 +97,18 @@ Span all_blocks(CoreId core) { return {blocks_of(core), after_core(block_values,
 
 Span all_values() { return {Key().u8(application_values), Key().u8(application_values + 1)}; }
 
+Traits traits_of(Bytes key) {
+  Traits out{.role = Traits::Role::state};
+  if (key.empty()) return out;
+  const auto kind = std::to_integer<std::uint8_t>(key.front());
+  if (kind == application_values) out.role = Traits::Role::value;
+  if (kind == block_values) {
+    out.role = Traits::Role::block;
+    if (key.size() > 4) out.core = CoreId{static_cast<std::uint32_t>(big_endian(key.subspan(1, 4)))};
+  }
+  return out;
+}
+
 std::uint64_t last_u64(Bytes key) {
   invariant(key.size() >= 8, "the key ends in an index");
   return big_endian(key.last(8));

@@ -84,6 +84,9 @@ Span blocks(CoreId core, BlockIndex begin, BlockIndex end);
 Span all_blocks(CoreId core);
 Span all_values();  // of applications
 
+// What lies under a key, and of a block its core; everything but blocks and values is state.
+Traits traits_of(Bytes key);
+
 // The integer at the end of a key made by page(), node() or block(), and the id at the end of unsynced() and
 // erasing(). Requires: such a key.
 std::uint64_t last_u64(Bytes key);

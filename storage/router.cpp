@@ -85,6 +85,7 @@ RouterImpl::RouterImpl(RouterOptions options)
       fallback_(std::move(options.fallback)),
       copies_least_(options.copies_least),
       resolver_(options.resolver),
+      traits_(options.traits),
       rebuild_(options.rebuild_root),
       fresh_keys_(options.random),
       fresh_prefix_(std::move(options.fresh_prefix)),

@@ -11,6 +11,9 @@ namespace {
 
 using Kind = RouterFinding::Kind;
 
+// What a page holds of the root at most, and one record more.
+constexpr std::size_t page_bytes_most = 8 * 1024 * 1024;
+
 }  // namespace
 
 Result<CheckReport> RouterImpl::check(const CheckOptions& options) {
@@ -24,7 +27,8 @@ Result<CheckReport> RouterImpl::check(const CheckOptions& options) {
     auto cursor = root_.iterate(options.after ? KeyRange{.gt = from, .lt = past(entry_prefix)}
                                               : KeyRange{.gte = from, .lt = past(entry_prefix)});
     if (!cursor) return cursor.error();
-    while (page.size() < options.most) {
+    std::size_t bytes = 0;
+    while (page.size() < options.most && bytes < page_bytes_most) {
       const auto more = (*cursor)->next();
       if (!more) return more.error();
       if (!*more) {
@@ -36,6 +40,7 @@ Result<CheckReport> RouterImpl::check(const CheckOptions& options) {
       const bool pointed = !record.empty() && record.back() == pointer_mark;
       page.emplace_back(to_buffer((*cursor)->key().subspan(1)),
                         pointed || options.rebalance ? to_buffer(record) : Buffer{inline_mark});
+      bytes += page.back().second.size();
     }
   }
   for (const auto& [key, record] : page) {
@@ -116,30 +121,35 @@ Result<void> RouterImpl::check_pointer(Bytes key, const Pointer& pointer, const 
   return {};
 }
 
-// Puts the value through the routes again where they have changed.
+// Puts the value through the routes again where they have changed. What a node keeps as state stays in the
+// root.
 Result<void> RouterImpl::rebalance(Bytes key, Bytes record, const Entry& entry, CheckReport& report) {
-  // What a node keeps as state stays in the root; an entry does not say its role, but a block's pointer does.
-  const bool block = entry.pointer && entry.pointer->block;
-  if (!entry.pointer) return {};
-  const Traits traits{.role = block ? Traits::Role::block : Traits::Role::value,
-                      .size = entry.pointer->length};
+  Traits traits = traits_ ? traits_->traits(key) : Traits{.role = Traits::Role::state};
+  if (entry.pointer) traits.role = entry.pointer->block ? Traits::Role::block : Traits::Role::value;
+  if (traits.role == Traits::Role::state) return {};
+  traits.size = entry.pointer ? entry.pointer->length : entry.inline_value.size();
   Buffer value;
-  if (!read(key, *entry.pointer, value, Checked::yes, false)) return {};  // reported already
+  if (!entry.pointer)
+    value = to_buffer(entry.inline_value);
+  else if (!read(key, *entry.pointer, value, Checked::yes, false))
+    return {};  // reported already
   bool to_root = false;
   auto wanted = route(value, traits, to_root);
   if (!wanted) return {};
   std::set<Number> now, then;
-  for (const CopyAt& copy : entry.pointer->copies) now.insert(copy.store);
+  if (entry.pointer)
+    for (const CopyAt& copy : entry.pointer->copies) now.insert(copy.store);
   for (const RouterPort* port : *wanted) then.insert(port->number);
   if (now == then) return {};
   Batch batch;
   batch.put(key, value, traits);
   const auto moved = put_through(batch, Durable::yes, {.silent = true, .only_if = record});
   if (!moved && moved.error() == StorageErrc::not_found) return {};  // overwritten meanwhile
-  report.findings.push_back({.kind = Kind::misplaced,
-                             .key = to_buffer(key),
-                             .store = labels_of(*entry.pointer).front(),
-                             .mended = moved.has_value()});
+  report.findings.push_back(
+      {.kind = Kind::misplaced,
+       .key = to_buffer(key),
+       .store = entry.pointer ? labels_of(*entry.pointer).front() : std::string(root_label),
+       .mended = moved.has_value()});
   return {};
 }
 

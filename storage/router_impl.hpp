@@ -164,6 +164,7 @@ class RouterImpl final : public Router {
   const std::string fallback_;
   const std::size_t copies_least_;
   Resolver* const resolver_;
+  const TraitsByKey* const traits_;
   const bool rebuild_;
   FreshKeys fresh_keys_;
   const Buffer fresh_prefix_;

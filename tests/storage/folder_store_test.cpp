@@ -237,6 +237,34 @@ TEST_CASE("a migration that is cut off anywhere goes on at the next opening") {
   }
 }
 
+TEST_CASE("a rebalance moves the large blocks of a migrated folder out of the root") {
+  const ScratchFolder folder;
+  const keys::Key large = keys::block({1}, {0}), small = keys::block({1}, {1});
+  Contents expected;
+  {
+    const auto root = leveldb_backend({.folder = folder / "root"});
+    REQUIRE(root->open());
+    REQUIRE(root->put(large, as_bytes(std::string(large_value_bytes, 'l')), {}, Durable::no));
+    REQUIRE(root->put(small, as_bytes(std::string(large_value_bytes - 1, 's')), {}, Durable::no));
+    REQUIRE(
+        root->put(keys::manifest({1}), as_bytes(std::string(2 * large_value_bytes, 'm')), {}, Durable::no));
+    REQUIRE(root->put(keys::format(), as_bytes(std::string("\2\0\0\0", 4)), {}, Durable::yes));
+    expected = contents_of(*root);
+  }
+  const auto store = opened(fs::path(folder / ""));
+  CHECK(stores_of(*store, as_text(large)) == "root ");
+  const CheckReport moved = check_all(*store, {.rebalance = true});
+  REQUIRE(moved.findings.size() == 1);
+  CHECK(moved.findings[0].mended);
+  CHECK(stores_of(*store, as_text(large)) == "large ");
+  CHECK(stores_of(*store, as_text(small)) == "root ");
+  CHECK(stores_of(*store, as_text(keys::manifest({1}))) == "root ");
+  CHECK(check_all(*store, {.rebalance = true}).findings.empty());
+  Contents now = contents_of(*store);
+  for (const auto& [key, value] : expected)
+    if (as_bytes(key).front() != std::byte{1}) CHECK(now[key] == value);
+}
+
 TEST_CASE(
     "two stores on two folders, one deleted while nothing runs: all is readable, and repair restores both") {
   const ScratchFolder folder, first, second;

@@ -31,6 +31,17 @@ TEST_CASE("keys are laid out as the header says") {
   CHECK(to_hex(keys::block({1}, {0x0203})) == "20000000010000000000000203");
 }
 
+TEST_CASE("a key says what lies there, and a block's key whose it is") {
+  const auto role = [](Bytes key) { return keys::traits_of(key).role; };
+  for (const keys::Key& key : {keys::format(), keys::core_name("abc"), keys::head({1}), keys::node({1}, {2})})
+    CHECK(role(key) == Traits::Role::state);
+  CHECK(role({}) == Traits::Role::state);
+  CHECK(role(keys::all_values().first) == Traits::Role::value);
+  CHECK(role(keys::block({0x01020304}, {5})) == Traits::Role::block);
+  CHECK(keys::traits_of(keys::block({0x01020304}, {5})).core == CoreId{0x01020304});
+  CHECK(!keys::traits_of(keys::head({1})).core);
+}
+
 TEST_CASE("keys of indexes sort as the indexes do") {
   const auto random = seeded_random(1);
   for (int i = 0; i < 1000; ++i) {

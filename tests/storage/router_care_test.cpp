@@ -155,6 +155,61 @@ TEST_CASE("rebalance moves what today's routes would send elsewhere, and tells n
   CHECK(!(*changes)->try_next());
 }
 
+TEST_CASE("rebalance moves what lies in the root as well, where it is told what is no state") {
+  class ByFirstLetter final : public TraitsByKey {
+   public:
+    Traits traits(Bytes key) const override {
+      const char letter = as_text(key).front();
+      return {.role = letter == 'b'   ? Traits::Role::block
+                      : letter == 'v' ? Traits::Role::value
+                                      : Traits::Role::state};
+    }
+  } by_first_letter;
+  RouterWorld world;
+  std::string where(root_label);
+  const auto made = [&](const TraitsByKey* traits) -> Router& {
+    RouterOptions options = world.options();
+    options.mapper = std::make_unique<AsTold>([&](std::string_view) { return AsTold::Labels{where}; });
+    options.traits = traits;
+    return world.make(std::move(options));
+  };
+  Router& untold = made(nullptr);
+  REQUIRE(untold.put(as_bytes("block"), as_bytes("b"), {.role = Traits::Role::block}, Durable::no));
+  REQUIRE(untold.put(as_bytes("state"), as_bytes("s"), {.role = Traits::Role::state}, Durable::no));
+  REQUIRE(put(untold, "value", "v"));
+  where = "2";
+  CHECK(kinds(check_all(untold, {.rebalance = true})).empty());
+
+  Router& store = made(&by_first_letter);
+  CHECK(kinds(check_all(store, {.rebalance = true})) == "misplaced@root+ misplaced@root+ ");
+  CHECK(world.copies("2") + world.records("2") == 3);  // the value with its record, and the block
+  CHECK(listed(store, {}) == "block=b state=s value=v ");
+  CHECK(kinds(check_all(store, {.rebalance = true})).empty());
+  where = root_label;
+  CHECK(kinds(check_all(store, {.rebalance = true})) == "misplaced@2+ misplaced@2+ ");
+  CHECK(listed(store, {}) == "block=b state=s value=v ");
+}
+
+TEST_CASE("a page of a rebalance holds little of the root at a time") {
+  class Values final : public TraitsByKey {
+   public:
+    Traits traits(Bytes) const override { return {}; }
+  } values;
+  RouterWorld world;
+  std::string where(root_label);
+  RouterOptions options = world.options();
+  options.mapper = std::make_unique<AsTold>([&](std::string_view) { return AsTold::Labels{where}; });
+  options.traits = &values;
+  Router& store = world.make(std::move(options));
+  for (int i = 0; i < 8; ++i) REQUIRE(put(store, "k" + std::to_string(i), std::string(3 * 1024 * 1024, 'x')));
+  where = "1";
+  const auto page = store.check({.rebalance = true});
+  REQUIRE(page);
+  CHECK(page->keys == 3);
+  CHECK(page->next.has_value());
+  CHECK(check_all(store, {.rebalance = true, .after = page->next}).keys == 5);
+}
+
 TEST_CASE("a block that its owner writes while a rebalance moves it is the owner's") {
   constexpr Traits block{.role = Traits::Role::block, .core = CoreId{1}};
   RouterWorld world;

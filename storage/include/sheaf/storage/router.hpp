@@ -83,6 +83,14 @@ struct FoundCopy {
   Buffer value;
 };
 
+// Says by its key what lies there, role and core, for whoever has nothing but the key: a rebalance. Called
+// from any thread.
+class TraitsByKey {
+ public:
+  virtual ~TraitsByKey() = default;
+  virtual Traits traits(Bytes key) const = 0;
+};
+
 // Decides between copies none of which is what the pointer says. Called from any thread.
 class Resolver {
  public:
@@ -95,9 +103,11 @@ struct RouterOptions {
   RoutedStore root;                 // its label is root_label, whatever is written here
   std::vector<RoutedStore> stores;  // opened in this order after the root, closed in the reverse
   std::unique_ptr<Mapper> mapper;
-  std::string fallback{};          // a label, or root_label; empty: a value without a route is an error
-  std::size_t copies_least = 0;    // so many copies acknowledge a put; 0: all of them
-  Resolver* resolver = nullptr;    // outlives the router; none: the highest version
+  std::string fallback{};        // a label, or root_label; empty: a value without a route is an error
+  std::size_t copies_least = 0;  // so many copies acknowledge a put; 0: all of them
+  Resolver* resolver = nullptr;  // outlives the router; none: the highest version
+  // Outlives the router. None: what lies in the root is state to a rebalance, and stays there.
+  const TraitsByKey* traits = nullptr;
   RandomSource* random = nullptr;  // for keys; outlives the router; none: the system's
   // The keys of post() and of adopted values are this, then 16 random bytes; with fresh_text in hex digits.
   Buffer fresh_prefix{};
