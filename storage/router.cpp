@@ -202,6 +202,7 @@ Result<void> RouterImpl::close_alone() {
     const std::lock_guard committing(committing_);
     garbage_.clear();
     reversible_.clear();
+    silent_.clear();
     waiting_ = 0;
   }
   return root_owned_ ? root_.close() : Result<void>();
@@ -366,8 +367,20 @@ Result<void> RouterImpl::name_stores() {
   return batch.empty() ? Result<void>() : root_.write(batch, Durable::yes);
 }
 
+std::shared_lock<std::shared_mutex> RouterImpl::enter() {
+  std::shared_lock lock(open_);
+  if (!opened_ ||
+      std::none_of(silent_.begin(), silent_.end(), [](RouterPort* port) { return port->healthy(); }))
+    return lock;
+  lock.unlock();
+  verify();
+  lock.lock();
+  return lock;
+}
+
 Result<void> RouterImpl::sync() {
-  const std::shared_lock lock(open_);
+  wake_silent();
+  const auto lock = enter();
   if (!opened_) return StorageErrc::closed;
   if (root_.poisoned()) return StorageErrc::poisoned;
   Result<void> out;

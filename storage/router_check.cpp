@@ -17,7 +17,8 @@ constexpr std::size_t page_bytes_most = 8 * 1024 * 1024;
 }  // namespace
 
 Result<CheckReport> RouterImpl::check(const CheckOptions& options) {
-  const std::shared_lock lock(open_);
+  wake_silent();
+  const auto lock = enter();
   if (!opened_) return StorageErrc::closed;
   CheckReport report;
   const Buffer from = options.after ? entry_key(*options.after) : to_buffer(entry_prefix);

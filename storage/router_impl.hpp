@@ -84,6 +84,7 @@ class RouterImpl final : public Router {
     std::uint64_t commit = 0;   // which commit stopped naming them
     bool removed = false;       // they are gone, but not synced: only the journal entry is left
     bool certain = false;       // the commit was synced, and its own copies with it
+    bool unverified = false;  // of an earlier run, and a store that may hold its own copies has not answered
     std::vector<std::pair<Number, Buffer>> keys;
     std::vector<Buffer> reversible{};  // outer keys that go back should the put turn out to be lost
   };
@@ -101,6 +102,9 @@ class RouterImpl final : public Router {
   RouterPort* port(std::string_view label) const;
   void note(std::string trouble);
   void derive_limits();
+  // For every call that reads or writes. Puts of an earlier run are verified first where that can be done
+  // now.
+  std::shared_lock<std::shared_mutex> enter();
 
   // -- Writing.
   Result<std::vector<RouterPort*>> route(Bytes value, const Traits& traits, bool& to_root);
@@ -131,12 +135,25 @@ class RouterImpl final : public Router {
   Result<void> keep_last_of_value(RouterPort& port, Bytes outer_key, Bytes copy, std::uint64_t version);
 
   // -- Settling.
+  using Journals = std::vector<std::pair<std::uint64_t, router_records::Journal>>;
   Result<void> recover();
-  Result<void> replay(std::uint64_t version, const router_records::Journal& journal,
-                      std::set<Buffer>& moved_on);
-  Result<bool> lost(std::uint64_t version, const router_records::Journal& journal, bool& unsure);
-  Result<void> roll_back(std::uint64_t version, const router_records::Journal& journal,
-                         const std::set<Buffer>& moved_on);
+  Result<Journals> journals();  // the newest first
+  // Keys that a later put has changed, and of these the ones of puts that may be undone still.
+  struct Moved {
+    std::set<Buffer> on;
+    std::set<Buffer> undecided;
+  };
+  Result<void> replay(std::uint64_t version, const router_records::Journal& journal, Moved& moved);
+  bool is_undecided(const router_records::Journal& journal, const Moved& moved) const;
+  void note_moved(const router_records::Journal& journal, bool undecided, Moved& moved) const;
+  void verify();  // Requires: open_ is held by nobody.
+  void wake_silent();
+  // What became of a put that was not synced.
+  enum class Fate { kept, lost, unknown };
+  Result<Fate> fate(std::uint64_t version, const router_records::Journal& journal);
+  // Gives what is left of the journal entry: the keys that later puts have changed.
+  Result<router_records::Journal> roll_back(std::uint64_t version, const router_records::Journal& journal,
+                                            const Moved& moved);
   void collect_keys(Garbage& garbage, const router_records::Journal& journal) const;
   Result<void> sweep(RouterPort& port);
   Result<bool> named(Bytes outer_key, std::uint64_t version, Number store, Bytes copy_key);
@@ -177,6 +194,8 @@ class RouterImpl final : public Router {
   std::atomic<bool> rebuilding_{false};
   std::map<Number, RouterPort*> by_number_;
   std::map<Number, std::string> labels_;  // of stores that are not configured any more, too
+  std::uint64_t run_begin_ = 0;           // versions below were given out before this opening
+  std::set<RouterPort*> silent_;          // whose answer decides what became of unverified puts
 
   KeyLocks keys_;
 

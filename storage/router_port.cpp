@@ -82,13 +82,21 @@ Result<void> RouterPort::open() {
   });
   if (!opened) return failed(opened.error());
   follow();
-  unsynced = true;  // nobody knows what an earlier process has synced
+  first_seen();
   failed_ = false;
   return {};
 }
 
+// Nobody knows what an earlier process has synced.
+void RouterPort::first_seen() {
+  if (seen) return;
+  unsynced = true;
+  seen = true;
+}
+
 void RouterPort::close() {
   const std::lock_guard lock(reopening_);
+  seen = false;
   if (changes) changes->stop();
   changes.reset();
   failed_ = true;
@@ -122,6 +130,7 @@ Result<void> RouterPort::reopen() {
   if (adopt_)
     if (auto made = backend_->changes({})) changes = std::move(*made);
   sweep_due = true;
+  first_seen();
   failed_ = false;
   return {};
 }

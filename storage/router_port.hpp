@@ -34,6 +34,8 @@ class RouterPort {
   std::atomic<bool> sweep_due{true};
   // Something was written that was not synced.
   std::atomic<bool> unsynced{false};
+  // It has answered since the router was opened. Before, nobody knows what is in it.
+  std::atomic<bool> seen{false};
 
   // Opens what is owned. Whatever happens the port may be used; it tries again when it is needed.
   Result<void> open();
@@ -62,6 +64,7 @@ class RouterPort {
   Result<void> readable();
   Result<void> reopen();
   void follow();
+  void first_seen();
   Error failed(const Error& error);
 
   const std::string label_;

@@ -17,7 +17,7 @@ constexpr int attempts = 16;
 }  // namespace
 
 Result<void> RouterImpl::get(Bytes key, Buffer& out, Checked checked) {
-  const std::shared_lock lock(open_);
+  const auto lock = enter();
   if (!opened_) return StorageErrc::closed;
   if (key.empty() || key.size() > limits_.key_bytes) return StorageErrc::not_found;
   const std::size_t start = out.size();
@@ -98,7 +98,7 @@ Result<void> RouterImpl::read(Bytes key, const Pointer& pointer, Buffer& out, Ch
 }
 
 Result<void> RouterImpl::fetch(Bytes key, const Pointer& pointer, Buffer& out) {
-  const std::shared_lock lock(open_);
+  const auto lock = enter();
   if (!opened_) return StorageErrc::closed;
   return read(key, pointer, out, Checked::yes, false);
 }
@@ -200,7 +200,7 @@ Result<void> RouterImpl::mend(Bytes key, const Pointer& pointer, Bytes value,
 }
 
 Result<std::vector<FoundCopy>> RouterImpl::get_all(Bytes key) {
-  const std::shared_lock lock(open_);
+  const auto lock = enter();
   if (!opened_) return StorageErrc::closed;
   auto record = root_record(key);
   if (!record) return record.error();

@@ -89,20 +89,24 @@ Result<void> RouterImpl::settle() {
   const std::uint64_t lowest = lowest_in_flight();
   std::set<Number> unsure;
   for (const auto& port : ports_)
-    if (!port->sync()) unsure.insert(port->number);
+    if (!port->seen || !port->sync()) unsure.insert(port->number);
   const auto synced = root_.sync();
 
+  // Of puts of an earlier run: while one may have to be undone still, so may those that it has replaced. And
+  // an entry says of its keys that they have moved on since, so it stays.
+  const bool verified =
+      std::none_of(round.begin(), round.end(), [](const Garbage& garbage) { return garbage.unverified; });
   std::vector<Garbage> kept;
   std::vector<Buffer> settled;
   Batch ended;
   for (Garbage& garbage : round) {
-    if (garbage.removed && unsure.empty()) {
+    if (garbage.removed && unsure.empty() && verified) {
       ended.del(journal_key(garbage.version));
       settled.insert(settled.end(), garbage.reversible.begin(), garbage.reversible.end());
       continue;
     }
     // What a put has written itself may lie in a store that is not sure.
-    if (!garbage.removed && synced && (garbage.certain || unsure.empty()))
+    if (!garbage.removed && synced && (garbage.certain || (unsure.empty() && verified)))
       garbage.removed = remove_garbage(garbage);
     kept.push_back(std::move(garbage));
   }
@@ -123,36 +127,49 @@ Result<void> RouterImpl::settle() {
 
 // -- After a restart.
 
-// Whether a put that was not synced has lost a value: no copy is left of it in any store that it names.
-Result<bool> RouterImpl::lost(std::uint64_t version, const Journal& journal, bool& unsure) {
+// A put that was not synced has lost a value where no copy is left of it in any store that it names. A store
+// that does not answer may have one; one that is not configured any more is not waited for.
+Result<RouterImpl::Fate> RouterImpl::fate(std::uint64_t version, const Journal& journal) {
+  std::set<RouterPort*> silent;
+  bool unknown = false;
   for (const Journal::Before& before : journal.before) {
     auto record = root_record(before.key);
-    if (!record) return {boost::system::in_place_error, record.error()};
+    if (!record) return record.error();
     if (!*record) continue;
     const auto entry = decode_entry(**record);
     if (!entry || !entry->pointer || entry->pointer->version != version || entry->pointer->block) continue;
     bool found = false;
     bool asked_all = true;
+    bool configured = false;
+    std::set<RouterPort*> asked_in_vain;
     for (const CopyAt& copy : entry->pointer->copies) {
       RouterPort* const store = port(copy.store);
       auto there = store ? store->has(copy.key) : Result<bool>(StorageErrc::not_found);
       if (!there) asked_all = false;
+      if (!there && store) configured = true;
+      if (!there && store && !store->healthy()) asked_in_vain.insert(store);
       if (there && *there) found = true;
     }
     if (found) continue;
-    if (asked_all) return true;
-    unsure = true;
+    if (asked_all) return Fate::lost;
+    if (configured) unknown = true;
+    silent.merge(asked_in_vain);
   }
-  return false;
+  silent_.merge(silent);
+  return unknown ? Fate::unknown : Fate::kept;
 }
 
-// `moved_on`: keys that a later put has changed, and which are that one's.
-Result<void> RouterImpl::roll_back(std::uint64_t version, const Journal& journal,
-                                   const std::set<Buffer>& moved_on) {
+// Keys that a later put has changed are that one's. Should it be undone, too, they go back to this one, and
+// with it to what was before: so much of the entry stays.
+Result<Journal> RouterImpl::roll_back(std::uint64_t version, const Journal& journal, const Moved& moved) {
   Batch root;
   Garbage lost;
+  Journal rest{.verify = true, .before = {}};
   for (const Journal::Before& before : journal.before) {
-    if (moved_on.contains(before.key)) continue;
+    if (moved.on.contains(before.key)) {
+      rest.before.push_back(before);
+      continue;
+    }
     auto record = root_record(before.key);
     if (!record) return record.error();
     if (*record) {
@@ -178,52 +195,122 @@ Result<void> RouterImpl::roll_back(std::uint64_t version, const Journal& journal
         root.put_copy(reverse_key(copy.store, copy.key), before.key);
   }
   root.del(journal_key(version));
-  if (auto written = root_.write(root, Durable::yes); !written) return written;
+  if (!rest.before.empty()) root.put_copy(journal_key(version), encode_journal(rest));
+  if (auto written = root_.write(root, Durable::yes); !written) return written.error();
   ++rolled_back_;
   (void)remove_garbage(lost);  // a sweep or a check finds what stays
-  return {};
+  return rest;
 }
 
-Result<void> RouterImpl::replay(std::uint64_t version, const Journal& journal, std::set<Buffer>& moved_on) {
-  bool unsure = false;
-  if (journal.verify) {
-    auto gone = lost(version, journal, unsure);
-    if (!gone) return gone.error();
-    if (*gone) return roll_back(version, journal, moved_on);
+void RouterImpl::note_moved(const Journal& journal, bool undecided, Moved& moved) const {
+  for (const Journal::Before& before : journal.before) {
+    moved.on.insert(before.key);
+    if (undecided) moved.undecided.insert(before.key);
   }
-  for (const Journal::Before& before : journal.before) moved_on.insert(before.key);
-  Garbage garbage{.version = version, .certain = !journal.verify, .keys = {}};
-  collect_keys(garbage, journal);
+}
+
+bool RouterImpl::is_undecided(const Journal& journal, const Moved& moved) const {
+  return std::any_of(journal.before.begin(), journal.before.end(),
+                     [&](const Journal::Before& before) { return moved.undecided.contains(before.key); });
+}
+
+Result<void> RouterImpl::replay(std::uint64_t version, const Journal& journal, Moved& moved) {
+  const auto found = journal.verify ? fate(version, journal) : Result<Fate>(Fate::kept);
+  if (!found) return found.error();
+  Garbage garbage{
+      .version = version, .certain = !journal.verify, .unverified = *found == Fate::unknown, .keys = {}};
+  if (*found == Fate::lost) {
+    const auto rest = roll_back(version, journal, moved);
+    if (!rest) return rest.error();
+    if (rest->before.empty()) return {};
+    garbage.unverified = is_undecided(*rest, moved);
+    collect_keys(garbage, *rest);
+  } else {
+    note_moved(journal, garbage.unverified, moved);
+    collect_keys(garbage, journal);
+  }
   const std::lock_guard committing(committing_);
   add_garbage(std::move(garbage), true);
   return {};
 }
 
-Result<void> RouterImpl::recover() {
-  // The newest first: what a later put has replaced is put back by that put's entry.
-  std::vector<std::pair<std::uint64_t, Journal>> entries;
-  {
-    auto cursor = root_.iterate({.gte = journal_prefix, .lt = past(journal_prefix), .reverse = true});
-    if (!cursor) return cursor.error();
-    for (;;) {
-      const auto more = (*cursor)->next();
-      if (!more) return more.error();
-      if (!*more) break;
-      auto journal = decode_journal((*cursor)->value());
-      if (!journal || (*cursor)->key().size() != 9) return StorageErrc::damaged;
-      std::uint64_t version = 0;
-      for (const std::byte byte : (*cursor)->key().subspan(1))
-        version = version << 8 | std::to_integer<std::uint64_t>(byte);
-      entries.emplace_back(version, std::move(*journal));
-    }
+Result<RouterImpl::Journals> RouterImpl::journals() {
+  Journals out;
+  auto cursor = root_.iterate({.gte = journal_prefix, .lt = past(journal_prefix), .reverse = true});
+  if (!cursor) return cursor.error();
+  for (;;) {
+    const auto more = (*cursor)->next();
+    if (!more) return more.error();
+    if (!*more) return out;
+    auto journal = decode_journal((*cursor)->value());
+    if (!journal || (*cursor)->key().size() != 9) return StorageErrc::damaged;
+    std::uint64_t version = 0;
+    for (const std::byte byte : (*cursor)->key().subspan(1))
+      version = version << 8 | std::to_integer<std::uint64_t>(byte);
+    out.emplace_back(version, std::move(*journal));
   }
-  std::set<Buffer> moved_on;
-  for (const auto& [version, journal] : entries)
-    if (auto replayed = replay(version, journal, moved_on); !replayed) return replayed;
+}
+
+// The newest first: what a later put has replaced is put back by that put's entry.
+Result<void> RouterImpl::recover() {
+  const auto entries = journals();
+  if (!entries) return entries.error();
+  {
+    const std::lock_guard lock(versions_);
+    run_begin_ = next_version_;
+  }
+  Moved moved;
+  for (const auto& [version, journal] : *entries)
+    if (auto replayed = replay(version, journal, moved); !replayed) return replayed;
   for (const auto& port : ports_)
     if (port->healthy() && port->sweep_due)
       if (auto swept = sweep(*port); !swept) note(port->label() + ": " + port->trouble());
   return settle();
+}
+
+// A store that was away when the router opened is back: as recover(), but beside what was put meanwhile.
+void RouterImpl::verify() {
+  const std::unique_lock lock(open_);
+  if (!opened_ || silent_.empty() || root_.poisoned()) return;
+  const auto entries = journals();
+  if (!entries) return note("root: " + root_.trouble());
+  silent_.clear();
+  Moved moved;
+  bool undone = false;
+  for (const auto& [version, journal] : *entries) {
+    if (version >= run_begin_ || !journal.verify) {
+      note_moved(journal, false, moved);
+      continue;
+    }
+    const auto found = fate(version, journal);
+    const auto rest = found && *found == Fate::lost ? roll_back(version, journal, moved)
+                                                    : Result<Journal>(StorageErrc::not_found);
+    const bool unverified = rest ? is_undecided(*rest, moved) : !found || *found != Fate::kept;
+    undone = undone || rest;
+    if (!rest) note_moved(journal, unverified, moved);
+    const std::lock_guard committing(committing_);
+    const auto entry =
+        std::find_if(garbage_.begin(), garbage_.end(),
+                     [wanted = version](const Garbage& garbage) { return garbage.version == wanted; });
+    if (entry == garbage_.end()) continue;
+    entry->unverified = unverified;
+    if (!rest) continue;
+    for (const Buffer& key : entry->reversible) reversible_.erase(reversible_.find(key));
+    entry->keys.clear();
+    entry->reversible.clear();
+    collect_keys(*entry, *rest);
+    reversible_.insert(entry->reversible.begin(), entry->reversible.end());
+    if (rest->before.empty()) garbage_.erase(entry);
+    waiting_ = garbage_.size();
+  }
+  if (undone) hub_.gap();
+}
+
+// For calls that concern all stores.
+void RouterImpl::wake_silent() {
+  const std::shared_lock lock(open_);
+  if (opened_)
+    for (RouterPort* const port : silent_) (void)port->ready();
 }
 
 // Whether the root names this copy.

@@ -92,7 +92,7 @@ bool only_state(const Batch& batch) {
 
 Result<void> RouterImpl::write(const Batch& batch, Durable durable) {
   if (auto fits = check_limits(batch, limits_); !fits) return fits;
-  const std::shared_lock lock(open_);
+  const auto lock = enter();
   if (!opened_) return StorageErrc::closed;
   if (root_.poisoned()) return StorageErrc::poisoned;
   if (rebuilding_) {

@@ -21,15 +21,59 @@ class RootOrDigits final : public Mapper {
   }
 };
 
+// What becomes of a disk: it is pulled out while nothing runs, and put back at any time; or it does not sync.
+struct Disk {
+  bool away = false;
+  bool fails_to_sync = false;
+};
+
+class OnDisk final : public Backend {
+ public:
+  OnDisk(std::unique_ptr<Backend> store, const Disk& disk) : store_(std::move(store)), disk_(disk) {}
+
+  Result<void> open() override {
+    if (disk_.away) return StorageErrc::io_error;
+    poisoned_ = false;
+    return store_->open();
+  }
+  Result<void> close() override { return store_->close(); }
+  using Backend::get;
+  Result<void> get(Bytes key, Buffer& out, Checked checked) override {
+    return store_->get(key, out, checked);
+  }
+  Result<Buffer> post(Bytes value, const Traits& traits, Durable durable) override {
+    return store_->post(value, traits, durable);
+  }
+  Result<void> write(const Batch& batch, Durable durable) override { return store_->write(batch, durable); }
+  Result<void> sync() override {
+    if (!disk_.fails_to_sync) return store_->sync();
+    poisoned_ = true;
+    return StorageErrc::io_error;
+  }
+  Result<std::unique_ptr<Cursor>> iterate(const KeyRange& range) override { return store_->iterate(range); }
+  Result<std::unique_ptr<Changes>> changes(const ChangeOptions& options) override {
+    return store_->changes(options);
+  }
+  bool poisoned() const override { return poisoned_ || store_->poisoned(); }
+  const StoreLimits& limits() const override { return store_->limits(); }
+  std::string trouble() const override { return disk_.away ? "the disk is not there" : store_->trouble(); }
+
+ private:
+  const std::unique_ptr<Backend> store_;
+  const Disk& disk_;
+  bool poisoned_ = false;
+};
+
 struct Machine {
   FaultEnv env;
+  Disk second;
   std::unique_ptr<Router> router;
 
   Machine() {
     RouterOptions options;
     options.root.owned = store("/main");
     options.stores.push_back({.label = "1", .owned = store("/1")});
-    options.stores.push_back({.label = "2", .owned = store("/2")});
+    options.stores.push_back({.label = "2", .owned = std::make_unique<OnDisk>(store("/2"), second)});
     options.mapper = std::make_unique<RootOrDigits>();
     router = sheaf::router(std::move(options));
   }
@@ -151,6 +195,16 @@ struct Seen {
   std::uint64_t swept = 0;
 };
 
+// No copy is left without a pointer, and each pointer has its copies, or one of which the others are mended.
+void only_missing_copies(Router& router) {
+  for (const RouterFinding& finding : check_all(router, {.repair = true}).findings) {
+    INFO("finding ", static_cast<int>(finding.kind), " in ", finding.store, ": ", text(finding.key));
+    REQUIRE(finding.kind == RouterFinding::Kind::missing_copy);
+    REQUIRE(finding.mended);
+  }
+  REQUIRE(check_all(router).findings.empty());
+}
+
 // False once the crash would have come after the end.
 bool crash_once(Durable durable, const Loss& loss, std::uint64_t at, bool settling, Seen& seen) {
   static const std::vector<Values> expected = states();
@@ -183,19 +237,75 @@ bool crash_once(Durable durable, const Loss& loss, std::uint64_t at, bool settli
   } else {
     REQUIRE(whole_steps(found, synced, std::min(acknowledged + 1, script().size())));
   }
-  // No copy is left without a pointer, and each pointer has its copies, or one of which the others are
-  // mended.
-  for (const RouterFinding& finding : check_all(*machine.router, {.repair = true}).findings) {
-    INFO("finding ", static_cast<int>(finding.kind), " in ", finding.store);
-    REQUIRE(finding.kind == RouterFinding::Kind::missing_copy);
-    REQUIRE(finding.mended);
-  }
-  REQUIRE(check_all(*machine.router).findings.empty());
+  only_missing_copies(*machine.router);
   // And life goes on.
   for (const Step& step : script()) REQUIRE(play(*machine.router, step, durable));
   Values end = contents(*machine.router);
   REQUIRE(end["a"] == "12 back");
   REQUIRE(end["c"] == "1 last");
+  REQUIRE(machine.router->sync());
+  REQUIRE(check_all(*machine.router).findings.empty());
+  REQUIRE(machine.router->close());
+  return reached;
+}
+
+// As crash_once(), but the second store is not there when the machine comes up again. Others work meanwhile,
+// and then it is put back.
+bool crash_and_lose_a_disk_for_a_while(const Loss& loss, std::uint64_t at, Seen& seen) {
+  Machine machine;
+  machine.env.crash_at(at);
+  std::size_t acknowledged = 0;
+  std::size_t synced = 0;
+  if (machine.router->open()) {
+    while (acknowledged < script().size() && play(*machine.router, script()[acknowledged], Durable::no)) {
+      ++acknowledged;
+      if (acknowledged % 3 != 0) continue;
+      if (!machine.router->sync()) break;
+      synced = acknowledged;
+    }
+  }
+  (void)machine.router->close();
+  const bool reached = machine.env.crashed();
+  machine.env.lose_power_by_file([&](const std::string& file) { return loss.of(file); });
+
+  INFO("operation ", at, ", acknowledged ", acknowledged);
+  machine.second.away = true;
+  if (!machine.router->open()) return reached;  // it was new to the root, and has to answer then
+  Values while_away;
+  for (int n = 0; n < 3; ++n) {
+    const std::string key = "while away " + std::to_string(n);
+    REQUIRE(put(*machine.router, key, "1 while away"));
+    while_away[key] = "1 while away";
+    (void)machine.router->sync();
+  }
+  // A key of the script, too: what comes later stays.
+  const bool again =
+      machine.router->put(as_bytes("x"), as_bytes("1 while away"), {}, Durable::no).has_value();
+  const bool reopened = at % 2 == 0;
+  if (reopened) {
+    (void)machine.router->close();
+    REQUIRE(machine.router->open());
+  }
+  machine.second.away = false;
+  const RouterCounters before = machine.router->counters();
+  only_missing_copies(*machine.router);
+  seen.rolled_back += machine.router->counters().rolled_back - before.rolled_back;
+  Values found = contents(*machine.router);
+  for (const auto& [key, value] : while_away) {
+    REQUIRE(found[key] == value);
+    found.erase(key);
+  }
+  if (again) REQUIRE(found["x"] == "1 while away");
+  bool whole = false;
+  for (const char* x : {"", "12 pair", "1 pair again", "12 third"}) {
+    if (again) {
+      found["x"] = x;
+      if (*x == 0) found.erase("x");
+    }
+    whole = whole || whole_steps(found, synced, std::min(acknowledged + 1, script().size()));
+  }
+  REQUIRE(whole);
+  for (const Step& step : script()) REQUIRE(play(*machine.router, step, Durable::no));
   REQUIRE(machine.router->sync());
   REQUIRE(check_all(*machine.router).findings.empty());
   REQUIRE(machine.router->close());
@@ -226,6 +336,40 @@ TEST_CASE("a crash at any write with unsynced puts leaves whole batches whose va
   const Seen seen = crash_everywhere(Durable::no);
   CHECK(seen.rolled_back > 0);
   CHECK(seen.swept > 0);
+}
+
+TEST_CASE("a store that is away when the machine comes up decides about its puts when it is back") {
+  Seen seen;
+  for (const Loss& loss : losses) {
+    INFO(loss.name);
+    std::uint64_t at = 0;
+    while (crash_and_lose_a_disk_for_a_while(loss, at, seen)) ++at;
+    CHECK(at > script().size());
+  }
+  CHECK(seen.rolled_back > 0);
+}
+
+TEST_CASE(
+    "a store that cannot be synced stops no synced put elsewhere; sync() says so, and nothing old is lost") {
+  for (const Unsynced lost : {Unsynced::kept, Unsynced::dropped}) {
+    Machine machine;
+    REQUIRE(machine.router->open());
+    REQUIRE(machine.router->put(as_bytes("k"), as_bytes("2 old"), {}, Durable::yes));
+    REQUIRE(machine.router->sync());
+    REQUIRE(machine.router->put(as_bytes("k"), as_bytes("2 new"), {}, Durable::no));
+    machine.second.fails_to_sync = true;
+    REQUIRE(machine.router->put(as_bytes("other"), as_bytes("1 elsewhere"), {}, Durable::yes));
+    CHECK(!machine.router->sync());
+    (void)machine.router->close();
+    machine.env.lose_power_by_file(
+        [&](const std::string& file) { return file.starts_with("/2/") ? lost : Unsynced::dropped; });
+    machine.second.fails_to_sync = false;
+    REQUIRE(machine.router->open());
+    CHECK(value_of(*machine.router, "other") == "1 elsewhere");
+    const std::string found = value_of(*machine.router, "k");
+    CHECK((found == "2 new" || found == "2 old"));
+    only_missing_copies(*machine.router);
+  }
 }
 
 }  // namespace sheaf::test

@@ -8,7 +8,13 @@
 // Durability is as Backend says it, with one addition for Durable::no: a loss of power may take the last
 // writes of one store and leave those of another. open() finds a put whose copies are gone and puts back what
 // was under its keys before, all keys of role `value` in a batch together. For values of role `block` the
-// pointer stays, and reading gives not_found: a core fetches such a block again.
+// pointer stays, and reading gives not_found: a core fetches such a block again. A store that does not answer
+// at opening decides about its puts once it does, and what they had replaced is kept until then; followers
+// get a gap if some are undone.
+//
+// With Durable::yes the copies of a put and the root are synced, and of the other stores those that can be:
+// one that cannot holds up no put elsewhere, and what it held unsynced is then as safe as it was. sync() says
+// so.
 //
 // Roles: `state` always stays in the root, `block` and `value` go where the mapper says. A block that it
 // sends nowhere stays in the root, too; a value goes to the fallback. A key keeps its role. Writers of the
