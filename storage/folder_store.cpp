@@ -140,6 +140,9 @@ Result<std::unique_ptr<Router>> open_folder_store(const fs::path& folder, bool c
     trouble = made->trouble();
     return opened.error();
   }
+  // Nobody else can write to these stores while they are ours, so this is when something is found. What is
+  // not taken in now is at the next opening.
+  if (!options.rebuild_root) (void)made->absorb();
   return made;
 }
 

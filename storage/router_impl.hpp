@@ -113,6 +113,7 @@ class RouterImpl final : public Router {
   struct Quietly {
     bool silent = false;
     std::optional<Bytes> only_if{};
+    const Batch* with = nullptr;  // puts that the root gets in the same write
   };
   Result<void> put_through(const Batch& batch, Durable durable, const Quietly& quietly);
   Result<std::optional<Buffer>> root_record(Bytes outer_key);
@@ -172,6 +173,13 @@ class RouterImpl final : public Router {
 
   // -- Adopting.
   Result<bool> absorb_one(RouterPort& port, const Change& change);
+  Result<std::uint64_t> absorb_strangers(RouterPort& port);
+  Result<bool> absorb_stranger(RouterPort& port, Bytes key);
+  Result<void> adopt(RouterPort& port, Bytes original, Bytes value);
+  Result<void> remove_original(RouterPort& port, Bytes original);
+  Result<bool> is_adopted(RouterPort& port, Bytes key, Bytes value);
+  Result<bool> is_own_copy(RouterPort& port, Bytes key);
+  Result<void> leave_out_recorded(RouterPort& port, std::set<Buffer>& keys);
 
   RoutedStore root_owner_;
   Backend& root_;
@@ -222,6 +230,7 @@ class RouterImpl final : public Router {
 };
 
 inline constexpr std::uint64_t versions_reserved = 4096;
+inline constexpr std::size_t strangers_a_page = 1'000;
 inline constexpr std::size_t settle_at = 256;               // journal entries
 inline constexpr std::size_t journal_bytes_most = 1 << 20;  // beyond it copies are synced first instead
 

@@ -106,6 +106,7 @@ void RouterPort::close() {
 }
 
 void RouterPort::follow() {
+  strangers_due = true;
   changes.reset();
   {
     const std::lock_guard lock(state_);
@@ -129,6 +130,7 @@ Result<void> RouterPort::reopen() {
   own_.clear();
   if (adopt_)
     if (auto made = backend_->changes({})) changes = std::move(*made);
+  strangers_due = true;
   sweep_due = true;
   first_seen();
   failed_ = false;

@@ -51,6 +51,8 @@ class RouterPort {
   Result<void> sync();
   Result<std::unique_ptr<Cursor>> iterate(const KeyRange& range);
 
+  // Others may have put something here while nobody followed.
+  std::atomic<bool> strangers_due{true};
   // Where others' writes are followed: the changes, and the keys of our own that will show up among them.
   std::unique_ptr<Changes> changes;
   void expect_own(const Batch& batch);

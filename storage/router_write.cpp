@@ -327,6 +327,9 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
       return !pointed && !reversible_.contains(before.key);
     });
   }
+  if (quietly.with)
+    for (std::size_t i = 0; i < quietly.with->size(); ++i)
+      plan.root_.put_copy((*quietly.with)[i].key, (*quietly.with)[i].value);
   if (!plan.journal_.before.empty())
     plan.root_.put_copy(journal_key(plan.version_), encode_journal(plan.journal_));
 

@@ -3,6 +3,7 @@
 #include "sheaf/storage/folder_store.hpp"
 
 #include <filesystem>
+#include <set>
 
 #include "sheaf/protocol/key.hpp"
 #include "sheaf/storage/leveldb_backend.hpp"
@@ -321,6 +322,29 @@ TEST_CASE("a disk that is not there leaves the rest in service") {
   fs::rename(fs::path(second / "away"), fs::path(second / "disk"));
   CHECK(put(*store, "both", "long enough for both again"));
   CHECK(check_all(*store).findings.empty());
+}
+
+TEST_CASE("what others put into a store marked `adopt` while nothing ran is there at the next opening") {
+  const ScratchFolder folder, first, second;
+  StorageOptions options = two_disks(fs::path(first / "store"), fs::path(second / "store"));
+  for (StoreConfig& store : options.stores) store.adopt = true;
+  (void)opened(fs::path(folder / ""), options);
+  {
+    const auto theirs = leveldb_backend({.folder = first / "store"});
+    REQUIRE(theirs->open());
+    REQUIRE(put(*theirs, "a key of theirs", "a value of theirs"));
+    REQUIRE(put(*theirs, "another", "short"));
+  }
+  for (int again = 0; again < 2; ++again) {
+    const auto store = opened(fs::path(folder / ""), options);
+    std::multiset<std::string> found;
+    for (const auto& [key, value] : contents_of(*store)) {
+      CHECK(key_of_value(as_bytes(key)).has_value());
+      found.insert(value);
+    }
+    CHECK(found == std::multiset<std::string>{"a value of theirs", "short"});
+    CHECK(check_all(*store).findings.empty());
+  }
 }
 
 TEST_CASE("options that contradict each other are misuse") {

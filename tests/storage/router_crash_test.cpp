@@ -1,5 +1,7 @@
 // Power goes at every operation that reaches a medium of the router's stores, with what was not synced kept,
 // dropped or torn. What is found then is looked at from outside: values, and copies without a pointer.
+#include <set>
+
 #include "storage/leveldb_seams.hpp"
 #include "tests/storage/router_world.hpp"
 #include "tests/support/fault_env.hpp"
@@ -69,10 +71,10 @@ struct Machine {
   Disk second;
   std::unique_ptr<Router> router;
 
-  Machine() {
+  explicit Machine(bool first_adopts = false) {
     RouterOptions options;
     options.root.owned = store("/main");
-    options.stores.push_back({.label = "1", .owned = store("/1")});
+    options.stores.push_back({.label = "1", .owned = store("/1"), .adopt = first_adopts});
     options.stores.push_back({.label = "2", .owned = std::make_unique<OnDisk>(store("/2"), second)});
     options.mapper = std::make_unique<RootOrDigits>();
     router = sheaf::router(std::move(options));
@@ -312,11 +314,44 @@ bool crash_and_lose_a_disk_for_a_while(const Loss& loss, std::uint64_t at, Seen&
   return reached;
 }
 
+// Values that others have put into the first store are taken in, and the power goes meanwhile.
+bool crash_and_adopt(const Loss& loss, std::uint64_t at) {
+  Machine machine(true);
+  {
+    const auto theirs = machine.store("/1");
+    REQUIRE(theirs->open());
+    for (const char* value : {"1 a", "2 b", "12 c", "in the root"})
+      REQUIRE(theirs->put(as_bytes("their " + std::string(value)), as_bytes(value), {}, Durable::yes));
+  }
+  REQUIRE(machine.router->open());
+  machine.env.crash_at(machine.env.operations() + at);
+  (void)machine.router->absorb();
+  (void)machine.router->close();
+  const bool reached = machine.env.crashed();
+  machine.env.lose_power_by_file([&](const std::string& file) { return loss.of(file); });
+  INFO("operation ", at);
+  REQUIRE(machine.router->open());
+  REQUIRE(machine.router->absorb());
+  std::multiset<std::string> values;
+  for (const auto& [key, value] : contents(*machine.router)) values.insert(value);
+  REQUIRE(values == std::multiset<std::string>{"1 a", "12 c", "2 b", "in the root"});
+  REQUIRE(check_all(*machine.router).findings.empty());
+  REQUIRE(machine.router->sync());
+  REQUIRE(machine.router->close());
+  const auto theirs = machine.store("/1");
+  REQUIRE(theirs->open());
+  for (const char* value : {"1 a", "2 b", "12 c", "in the root"}) {
+    Buffer left;
+    REQUIRE(theirs->get(as_bytes("their " + std::string(value)), left).error() == StorageErrc::not_found);
+  }
+  return reached;
+}
+
 Seen crash_everywhere(Durable durable) {
   Seen seen;
   for (const bool settling : {false, true})
     for (const Loss& loss : losses) {
-      INFO(loss.name, ", settling ", settling);
+      INFO(std::string(loss.name), ", settling ", settling);
       std::uint64_t at = 0;
       while (crash_once(durable, loss, at, settling, seen)) ++at;
       CHECK(at > script().size());
@@ -338,10 +373,19 @@ TEST_CASE("a crash at any write with unsynced puts leaves whole batches whose va
   CHECK(seen.swept > 0);
 }
 
+TEST_CASE("a crash at any write while others' values are taken in loses none, and doubles none") {
+  for (const Loss& loss : losses) {
+    INFO(std::string(loss.name));
+    std::uint64_t at = 0;
+    while (crash_and_adopt(loss, at)) ++at;
+    CHECK(at > 10);
+  }
+}
+
 TEST_CASE("a store that is away when the machine comes up decides about its puts when it is back") {
   Seen seen;
   for (const Loss& loss : losses) {
-    INFO(loss.name);
+    INFO(std::string(loss.name));
     std::uint64_t at = 0;
     while (crash_and_lose_a_disk_for_a_while(loss, at, seen)) ++at;
     CHECK(at > script().size());

@@ -1,5 +1,6 @@
 // The rows that the router takes over from the original multiplexer and its contract, by their numbers, each
 // in the form in which it is kept here.
+#include <set>
 #include <thread>
 
 #include "sheaf/storage/leveldb_backend.hpp"
@@ -401,6 +402,65 @@ TEST_CASE("LM-14 own writes are not echoed, and a value that others put is taken
   CHECK(as_text((*entries)->value()) == "a 1 of theirs");
   CHECK(told(**changes) == "put " + std::string(as_text((*entries)->key())) + "=a 1 of theirs ");
   CHECK(!(*entries)->next().value());
+}
+
+TEST_CASE("LM-14 what others put while nothing ran is taken in once, and told") {
+  RouterWorld world;
+  const auto made = [&]() -> Router& {
+    RouterOptions options = world.options();
+    options.stores[1].adopt = true;
+    return world.make(std::move(options));
+  };
+  REQUIRE(put(made(), "ours", "1 of ours"));
+  world.end();
+  std::multiset<std::string> expected{"1 of ours"};
+  for (int i = 0; i < 2'500; ++i) {
+    const std::string number = std::to_string(i);
+    REQUIRE(put(world.store("1"), "theirs " + number, "1 of theirs, " + number));
+    expected.insert("1 of theirs, " + number);
+  }
+  Router& store = made();
+  auto changes = store.changes({});
+  REQUIRE(changes);
+  CHECK(store.absorb().value() == 2'500);
+  CHECK(store.absorb().value() == 0);
+  std::size_t events = 0;
+  while ((*changes)->try_next()) ++events;
+  CHECK(events == 2'500);
+  const auto values = [&] {
+    std::multiset<std::string> out;
+    auto cursor = world.router().iterate({});
+    REQUIRE(cursor);
+    while ((*cursor)->next().value()) out.insert(std::string(as_text((*cursor)->value())));
+    return out;
+  };
+  CHECK(values() == expected);
+  REQUIRE(store.reopen());
+  CHECK(store.absorb().value() == 0);
+  CHECK(values() == expected);
+  CHECK(world.copies("1") == 2'501);
+  CHECK(check_all(store).findings.empty());
+}
+
+TEST_CASE("LM-14 a value of others that no route takes stays where it is, and others are taken in") {
+  class OnlyOnes final : public Mapper {
+   public:
+    std::vector<std::string> labels(Bytes value, const Traits&) override {
+      if (as_text(value).starts_with("1")) return {"1"};
+      return {};
+    }
+  };
+  RouterWorld world;
+  for (const char* key : {"a", "b", "c"})
+    REQUIRE(put(world.store("1"), key, std::string(*key == 'b' ? "nobody's" : "1 of theirs")));
+  RouterOptions options = world.options();
+  options.mapper = std::make_unique<OnlyOnes>();
+  options.stores[1].adopt = true;
+  Router& store = world.make(std::move(options));
+  CHECK(store.absorb().value() == 2);
+  CHECK(store.trouble().find("could not be taken in") != std::string::npos);
+  CHECK(value_of(world.store("1"), "b") == "nobody's");
+  CHECK(world.copies("1") == 3);
 }
 
 TEST_CASE("LM-14 in a store that is not marked, what others put is left alone") {

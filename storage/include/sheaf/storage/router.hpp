@@ -192,7 +192,10 @@ class Router : public Backend {
   virtual Result<std::uint64_t> rebuild_root() = 0;
 
   // Takes in what others have changed in the stores marked `adopt` since the last call, and tells the
-  // followers; gives how many changes. Changes made while the store was not open go unnoticed.
+  // followers; gives how many changes. The first call after a store was opened also finds the values that
+  // were put there before, by a walk over its keys; each is taken in once. What others changed or deleted
+  // while the store was not open is damage to check(). A value that no route takes stays where it is;
+  // trouble() says so.
   virtual Result<std::uint64_t> absorb() = 0;
 
   virtual RouterCounters counters() const = 0;
