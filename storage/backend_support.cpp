@@ -1,5 +1,7 @@
 #include "storage/backend_support.hpp"
 
+#include <cstring>
+
 namespace sheaf {
 
 Result<void> Backend::reopen() {
@@ -69,10 +71,21 @@ FreshKeys::FreshKeys(RandomSource* source) : source_(source) {
 }
 
 Buffer FreshKeys::next() {
-  Buffer key(16);
   const std::lock_guard lock(drawing_);
-  source_->fill(key);
-  return key;
+  if (left_ == 0) {
+    source_->fill(drawn_);
+    left_ = drawn_.size();
+  }
+  const auto end = drawn_.end() - static_cast<std::ptrdiff_t>(left_);
+  left_ -= key_bytes;
+  return Buffer(end, end + key_bytes);
+}
+
+std::uint64_t FreshKeys::number() {
+  const Buffer key = next();
+  std::uint64_t number = 0;
+  std::memcpy(&number, key.data(), sizeof number);
+  return number;
 }
 
 }  // namespace sheaf

@@ -1,6 +1,7 @@
 // What every backend does alike: the checks before a write, the bounds of an iteration, fresh keys.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -32,16 +33,21 @@ class Bounds {
   bool upper_open_ = false;
 };
 
-// Keys for post(): 16 random bytes each. Any thread.
+// Keys for post(): 16 random bytes each, drawn many at a time. Any thread.
 class FreshKeys {
  public:
   explicit FreshKeys(RandomSource* source);  // null: the system's
   Buffer next();
+  std::uint64_t number();
 
  private:
+  static constexpr std::size_t key_bytes = 16;
+
   std::mutex drawing_;
   std::unique_ptr<RandomSource> own_;
   RandomSource* source_;
+  std::array<std::byte, 64 * key_bytes> drawn_{};
+  std::size_t left_ = 0;  // bytes at its end
 };
 
 }  // namespace sheaf

@@ -21,7 +21,8 @@ void Batch::add(Kind kind, Bytes key, Bytes value, bool copy, const Traits& trai
                       .core = traits.core.value_or(CoreId{}),
                       .kind = kind,
                       .role = traits.role,
-                      .has_core = traits.core.has_value()});
+                      .has_core = traits.core.has_value(),
+                      .fresh = traits.fresh});
   append(arena_, key);
   if (copy) append(arena_, value);
   bytes_ += key.size() + value.size();
@@ -30,7 +31,7 @@ void Batch::add(Kind kind, Bytes key, Bytes value, bool copy, const Traits& trai
 Batch::Operation Batch::operator[](std::size_t at) const {
   const Entry& entry = entries_[at];
   const std::byte* key = arena_.data() + entry.key_at;
-  Traits traits{.role = entry.role, .core = std::nullopt, .size = entry.value_size};
+  Traits traits{.role = entry.role, .core = std::nullopt, .size = entry.value_size, .fresh = entry.fresh};
   if (entry.has_core) traits.core = entry.core;
   return {.kind = entry.kind,
           .key = Bytes(key, entry.key_size),

@@ -202,17 +202,18 @@ Result<ValueLog::Slots> ValueLog::read_group(Segment& segment, const GroupReader
   Buffer value;
   for (const Record& record : group.records()) {
     if (record.kind == Batch::Kind::del) {
-      slots.emplace_back(to_buffer(record.key), Gone{});
+      slots.emplace_back(to_buffer(record.key), Pending{Gone{}});
       continue;
     }
     value.resize(record.value_bytes);
     if (auto got = (*file)->read(at.offset, value); !got) return got.error();
     if (checksum_of(value) != record.checksum) return StorageErrc::damaged;
     if (value.size() <= inline_bytes_most)
-      slots.emplace_back(to_buffer(record.key), value);
+      slots.emplace_back(to_buffer(record.key), Pending{value});
     else
-      slots.emplace_back(to_buffer(record.key),
-                         Location{.at = at, .bytes = record.value_bytes, .checksum = record.checksum});
+      slots.emplace_back(
+          to_buffer(record.key),
+          Pending{Location{.at = at, .bytes = record.value_bytes, .checksum = record.checksum}});
     at.offset += record.value_bytes;
   }
   return slots;

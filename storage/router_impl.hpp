@@ -121,8 +121,9 @@ class RouterImpl final : public Router {
   std::uint64_t begin_version();
   void end_version(std::uint64_t version);
   Result<void> use(RouterPort& port);
+  // `fresh`: of a version that was never written before.
   void add_copy(Batch& batch, const Pointer& pointer, const router_records::CopyAt& copy, Bytes outer_key,
-                Bytes value);
+                Bytes value, bool fresh);
   void add_removal(Batch& batch, const Pointer& pointer, const router_records::CopyAt& copy, Bytes outer_key);
   Result<void> write_copies(RouterPort& port, const Batch& batch, Durable durable);
 
@@ -159,7 +160,7 @@ class RouterImpl final : public Router {
   Result<void> sweep(RouterPort& port);
   Result<bool> named(Bytes outer_key, std::uint64_t version, Number store, Bytes copy_key);
   Result<void> settle();
-  bool remove_garbage(Garbage& garbage);
+  void remove_garbage(std::span<Garbage* const> all);
   void add_garbage(Garbage garbage, bool oldest);  // Requires: committing_ is held.
   std::set<Buffer> waiting_copies(Number store);
   std::uint64_t lowest_in_flight();

@@ -51,6 +51,8 @@ Result<void> RouterImpl::read(Bytes key, const Pointer& pointer, Buffer& out, Ch
       return store && store->healthy();
     });
   const std::size_t start = out.size();
+  // The pointer's checksum says whether a copy is good: the store need not compare one of its own first.
+  if (!pointer.block) checked = Checked::no;
   std::vector<std::size_t> bad;
   bool all_missing = true;
   Error trouble = StorageErrc::damaged;
@@ -184,7 +186,7 @@ Result<void> RouterImpl::mend(Bytes key, const Pointer& pointer, Bytes value,
     if (auto found = found_copy(key, pointer, at); found && !found->current && found->version != 0)
       if (auto kept = keep_aside(key, found->value, found->version); !kept) return kept;
     Batch batch;
-    add_copy(batch, pointer, copy, key, value);
+    add_copy(batch, pointer, copy, key, value, false);
     if (auto able = use(*store); !able) return able;
     if (auto written = write_copies(*store, batch, Durable::no); !written) return written;
     ++repaired_;

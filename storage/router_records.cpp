@@ -192,6 +192,13 @@ Buffer block_copy_key(std::uint64_t version, Bytes outer_key) {
   return key;
 }
 
+Buffer value_copy_key(std::uint64_t version, std::uint64_t random) {
+  Buffer key = key_of({1});
+  add_big_endian(key, version, 7);
+  add_big_endian(key, random, 8);
+  return key;
+}
+
 Buffer copy_key(const Pointer& pointer, const CopyAt& copy, Bytes outer_key) {
   return pointer.block ? block_copy_key(pointer.version, outer_key) : copy.key;
 }

@@ -12,7 +12,8 @@
 //   04 ‖ size ‖ outer key ‖ version  a diverging copy that was kept aside
 //
 // In a store:
-//   16 random bytes                  a copy, nothing around it; the first byte is not 0
+//   01 ‖ version (7 bytes) ‖ random  a copy, nothing around it; 16 bytes in all. Any other key that does not
+//                                    begin with 0 is somebody else's, or a copy that was adopted
 //   00 ‖ 72 ‖ version ‖ copy key     its record: checksum, length, outer key
 //   00 ‖ 62 ‖ version ‖ outer key    a copy of a value of role `block`: found by its pointer, so it needs no
 //                                    reverse record, and vouched for by the core's tree, so it needs no
@@ -101,6 +102,10 @@ Buffer journal_key(std::uint64_t version);
 Buffer aside_key(Bytes outer_key, std::uint64_t version);
 Buffer copy_record_key(std::uint64_t version, Bytes copy_key);
 Buffer block_copy_key(std::uint64_t version, Bytes outer_key);
+// In the order of the puts, so that a store writes the copies, and the root their reverse records, next to
+// the ones before: in LevelDB that saves a quarter of a put of 100 bytes. `random` tells apart the copies of
+// one put, and routers that share a store.
+Buffer value_copy_key(std::uint64_t version, std::uint64_t random);
 // The key of a copy in its store.
 Buffer copy_key(const Pointer& pointer, const CopyAt& copy, Bytes outer_key);
 

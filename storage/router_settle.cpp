@@ -48,26 +48,24 @@ std::set<Buffer> RouterImpl::waiting_copies(Number store) {
   return out;
 }
 
-// False where a store could not be asked: the rest waits for another time.
-bool RouterImpl::remove_garbage(Garbage& garbage) {
+// In one write a store. What a store could not be asked to remove waits for another time.
+void RouterImpl::remove_garbage(std::span<Garbage* const> all) {
   std::map<Number, Batch> removals;
-  for (const auto& [number, key] : garbage.keys) removals[number].del(key);
-  std::erase_if(garbage.keys, [&](const auto& at) {
-    RouterPort* const store = port(at.first);
-    return store == nullptr;  // no longer configured: check() sweeps it should it come back
-  });
-  bool all = true;
+  for (Garbage* const garbage : all) {
+    std::erase_if(garbage->keys, [&](const auto& at) {
+      return port(at.first) == nullptr;  // no longer configured: check() sweeps it should it come back
+    });
+    for (const auto& [number, key] : garbage->keys) removals[number].del(key);
+  }
   for (const auto& [number, removal] : removals) {
     RouterPort* const store = port(number);
-    if (!store) continue;
     auto gone = use(*store);
     if (gone) gone = write_copies(*store, removal, Durable::no);
-    if (gone)
-      std::erase_if(garbage.keys, [n = number](const auto& at) { return at.first == n; });
-    else
-      all = false;
+    if (!gone) continue;
+    for (Garbage* const garbage : all)
+      std::erase_if(garbage->keys, [n = number](const auto& at) { return at.first == n; });
   }
-  return all;
+  for (Garbage* const garbage : all) garbage->removed = garbage->keys.empty();
 }
 
 Result<void> RouterImpl::settle() {
@@ -97,19 +95,23 @@ Result<void> RouterImpl::settle() {
   const bool verified =
       std::none_of(round.begin(), round.end(), [](const Garbage& garbage) { return garbage.unverified; });
   std::vector<Garbage> kept;
+  std::vector<Garbage*> removable;
   std::vector<Buffer> settled;
   Batch ended;
+  kept.reserve(round.size());
   for (Garbage& garbage : round) {
     if (garbage.removed && unsure.empty() && verified) {
       ended.del(journal_key(garbage.version));
       settled.insert(settled.end(), garbage.reversible.begin(), garbage.reversible.end());
       continue;
     }
-    // What a put has written itself may lie in a store that is not sure.
-    if (!garbage.removed && synced && (garbage.certain || (unsure.empty() && verified)))
-      garbage.removed = remove_garbage(garbage);
     kept.push_back(std::move(garbage));
+    // What a put has written itself may lie in a store that is not sure.
+    const Garbage& last = kept.back();
+    if (!last.removed && synced && (last.certain || (unsure.empty() && verified)))
+      removable.push_back(&kept.back());
   }
+  remove_garbage(removable);
   for (const auto& port : ports_) {
     if (port->sweep_due || port->settled >= lowest || unsure.contains(port->number)) continue;
     ended.put_copy(settled_key(port->number), encode_u64(lowest));
@@ -198,7 +200,8 @@ Result<Journal> RouterImpl::roll_back(std::uint64_t version, const Journal& jour
   if (!rest.before.empty()) root.put_copy(journal_key(version), encode_journal(rest));
   if (auto written = root_.write(root, Durable::yes); !written) return written.error();
   ++rolled_back_;
-  (void)remove_garbage(lost);  // a sweep or a check finds what stays
+  Garbage* const alone[] = {&lost};
+  remove_garbage(alone);  // a sweep or a check finds what stays
   return rest;
 }
 

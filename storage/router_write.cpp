@@ -26,7 +26,6 @@ class PutPlan {
   Journal journal_;
   std::size_t journal_bytes_ = 0;
   std::map<RouterPort*, Batch> copies_;
-  std::map<RouterPort*, Batch> removals_;  // of the same copies, should the put fail
 
   bool has_values() const {
     return std::any_of(puts_.begin(), puts_.end(), [](const Put& put) { return !put.pointer.block; });
@@ -104,7 +103,9 @@ Result<void> RouterImpl::write(const Batch& batch, Durable durable) {
 
 Result<Buffer> RouterImpl::post(Bytes value, const Traits& traits, Durable durable) {
   Buffer key = fresh_outer_key();
-  if (auto stored = put(key, value, traits, durable); !stored) return stored.error();
+  Traits fresh = traits;
+  fresh.fresh = true;
+  if (auto stored = put(key, value, fresh, durable); !stored) return stored.error();
   return key;
 }
 
@@ -196,8 +197,8 @@ Result<void> RouterImpl::use(RouterPort& port) {
 }
 
 void RouterImpl::add_copy(Batch& batch, const Pointer& pointer, const CopyAt& copy, Bytes outer_key,
-                          Bytes value) {
-  const Traits traits{.role = pointer.block ? Traits::Role::block : Traits::Role::value};
+                          Bytes value, bool fresh) {
+  const Traits traits{.role = pointer.block ? Traits::Role::block : Traits::Role::value, .fresh = fresh};
   batch.put(copy_key(pointer, copy, outer_key), value, traits);
   if (!pointer.block)
     batch.put_copy(copy_record_key(pointer.version, copy.key),
@@ -253,6 +254,7 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
   } ending{*this, plan.version_};
 
   const std::vector<bool> counts = last_of_each_key(batch);
+  std::uint64_t random = versioned ? fresh_keys_.number() : 0;
   plan.root_.reserve(batch.size() + 8, batch.bytes() / 4 + 64 * batch.size());
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const Batch::Operation operation = batch[i];
@@ -264,9 +266,12 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
       continue;
     }
 
-    auto found = root_record(operation.key);
-    if (!found) return found.error();
-    std::optional<Buffer> old = std::move(*found);
+    std::optional<Buffer> old;
+    if (!operation.traits.fresh) {
+      auto found = root_record(operation.key);
+      if (!found) return found.error();
+      old = std::move(*found);
+    }
     if (quietly.only_if && (!old || !equal(*old, *quietly.only_if))) return StorageErrc::not_found;
     std::optional<Pointer> old_pointer;
     if (old) {
@@ -301,12 +306,10 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
     for (RouterPort* const port : routed.ports) {
       CopyAt copy{.store = port->number, .key = {}};
       if (!routed.pointer.block) {
-        copy.key = fresh_keys_.next();
-        if (copy.key.front() == std::byte{0}) copy.key.front() = std::byte{1};  // those are of records
+        copy.key = value_copy_key(plan.version_, random++);
         plan.root_.put_copy(reverse_key(copy.store, copy.key), operation.key);
       }
-      add_copy(plan.copies_[port], routed.pointer, copy, operation.key, operation.value);
-      add_removal(plan.removals_[port], routed.pointer, copy, operation.key);
+      add_copy(plan.copies_[port], routed.pointer, copy, operation.key, operation.value, true);
       routed.pointer.copies.push_back(std::move(copy));
     }
     plan.root_.put_copy(entry_key(operation.key), encode_pointer(routed.pointer), operation.traits);
@@ -346,8 +349,13 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
     note(port->label() + ": " + port->trouble());
   }
   const auto give_up = [&](Error error) -> Result<void> {
-    for (auto& [port, removals] : plan.removals_)
-      if (!failed.contains(port) && !write_copies(*port, removals, Durable::no)) port->sweep_due = true;
+    std::map<RouterPort*, Batch> removals;
+    for (const PutPlan::Put& put : plan.puts_)
+      for (std::size_t i = 0; i < put.ports.size(); ++i)
+        if (!failed.contains(put.ports[i]))
+          add_removal(removals[put.ports[i]], put.pointer, put.pointer.copies[i], put.operation.key);
+    for (const auto& [port, removal] : removals)
+      if (!write_copies(*port, removal, Durable::no)) port->sweep_due = true;
     return error;
   };
   for (const PutPlan::Put& put : plan.puts_) {
@@ -385,7 +393,8 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
     if (journaled && !at_once) add_garbage(std::move(garbage), false);
   }
   if (journaled && at_once) {
-    if (remove_garbage(garbage)) garbage.removed = true;
+    Garbage* const alone[] = {&garbage};
+    remove_garbage(alone);
     const std::lock_guard committing(committing_);
     add_garbage(std::move(garbage), false);
   }

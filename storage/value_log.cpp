@@ -47,7 +47,7 @@ Result<void> ValueLog::get(Bytes key, Buffer& out, Checked checked) {
       // The list first: a value that is moved afterwards lies in a segment that the list keeps.
       const std::shared_lock looking(looking_);
       segments = segments_;
-      if (const auto at = overlay_.find(key); at != overlay_.end()) found = at->second;
+      if (const auto at = overlay_.find(key); at != overlay_.end()) found = at->second.slot;
     }
     if (!found) {
       auto slot = indexed(key);
@@ -71,7 +71,9 @@ Result<void> ValueLog::get(Bytes key, Buffer& out, Checked checked) {
 
 Result<Buffer> ValueLog::post(Bytes value, const Traits& traits, Durable durable) {
   Buffer key = fresh_keys_.next();
-  if (auto stored = put(key, value, traits, durable); !stored) return stored.error();
+  Traits fresh = traits;
+  fresh.fresh = true;
+  if (auto stored = put(key, value, fresh, durable); !stored) return stored.error();
   return key;
 }
 
@@ -89,7 +91,7 @@ Result<void> ValueLog::write(const Batch& batch, Durable durable) {
   records.reserve(batch.size());
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const Batch::Operation operation = batch[i];
-    records.push_back({.kind = operation.kind, .key = operation.key});
+    records.push_back({.kind = operation.kind, .key = operation.key, .fresh = operation.traits.fresh});
     if (operation.kind != Batch::Kind::put) continue;
     records.back().value_bytes = static_cast<std::uint32_t>(operation.value.size());
     records.back().checksum = checksum_of(operation.value);
@@ -100,9 +102,13 @@ Result<void> ValueLog::write(const Batch& batch, Durable durable) {
 
   // The write has happened; what is tidied up with it changes nothing about that, and a failure of it is told
   // to the next one.
+  // Deletes are small; what they free is not.
   constexpr std::uint64_t least_budget = 256 * 1024;
+  constexpr std::uint64_t operation_budget = 2 * 1024;
   if (checkpoint_due()) (void)checkpoint(Durable::no);
-  if (!poisoned_) (void)reclaim(std::max<std::uint64_t>(2 * batch.bytes(), least_budget));
+  if (!poisoned_)
+    (void)reclaim(
+        std::max({2 * std::uint64_t{batch.bytes()}, operation_budget * batch.size(), least_budget}));
   return {};
 }
 
@@ -129,15 +135,16 @@ Result<void> ValueLog::append(const std::vector<Record>& records, std::span<cons
   std::size_t next = 0;
   for (const Record& record : records) {
     if (record.kind == Batch::Kind::del) {
-      slots.emplace_back(to_buffer(record.key), Gone{});
+      slots.emplace_back(to_buffer(record.key), Pending{Gone{}});
       continue;
     }
     const Bytes value = values[next++];
     if (value.size() <= inline_bytes_most)
-      slots.emplace_back(to_buffer(record.key), to_buffer(value));
+      slots.emplace_back(to_buffer(record.key), Pending{to_buffer(value), record.fresh});
     else
       slots.emplace_back(to_buffer(record.key),
-                         Location{.at = at, .bytes = record.value_bytes, .checksum = record.checksum});
+                         Pending{Location{.at = at, .bytes = record.value_bytes, .checksum = record.checksum},
+                                 record.fresh});
     at.offset += value.size();
   }
   since_checkpoint_ += at.offset - end_.offset;
@@ -172,7 +179,10 @@ Result<void> ValueLog::sync_log() {
 
 void ValueLog::apply(Slots slots) {
   const std::unique_lock looking(looking_);
-  for (auto& [key, slot] : slots) overlay_.insert_or_assign(std::move(key), std::move(slot));
+  for (auto& [key, pending] : slots) {
+    const auto [at, inserted] = overlay_.try_emplace(std::move(key), std::move(pending));
+    if (!inserted) at->second.slot = std::move(pending.slot);  // what the index holds has not changed
+  }
 }
 
 Result<std::unique_ptr<Cursor>> ValueLog::iterate(const KeyRange& range) {
@@ -190,7 +200,8 @@ Result<std::unique_ptr<Cursor>> ValueLog::iterate(const KeyRange& range) {
   const std::shared_lock looking(looking_);
   auto at = bounds.lower() ? overlay_.lower_bound(*bounds.lower()) : overlay_.begin();
   for (; at != overlay_.end() && (!bounds.upper() || as_text(at->first) <= as_text(*bounds.upper())); ++at)
-    if (bounds.above_lower(at->first) && bounds.below_upper(at->first)) changed.push_back(*at);
+    if (bounds.above_lower(at->first) && bounds.below_upper(at->first))
+      changed.emplace_back(at->first, at->second.slot);
   auto index = index_->iterate(within);
   if (!index) return note(index.error(), "index: " + index_->trouble());
   return log_cursor(std::move(*index), std::move(changed), segments_, range);

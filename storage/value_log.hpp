@@ -26,7 +26,11 @@ struct KeyOrder {
   using is_transparent = void;
   bool operator()(Bytes a, Bytes b) const { return as_text(a) < as_text(b); }
 };
-using Overlay = std::map<Buffer, Slot, KeyOrder>;
+struct Pending {
+  Slot slot;
+  bool fresh = false;  // the index holds nothing under this key
+};
+using Overlay = std::map<Buffer, Pending, KeyOrder>;
 
 class ValueLog final : public Backend {
  public:
@@ -49,7 +53,7 @@ class ValueLog final : public Backend {
 
  private:
   // What a write changes, in its order.
-  using Slots = std::vector<std::pair<Buffer, Slot>>;
+  using Slots = std::vector<std::pair<Buffer, Pending>>;
 
   // -- Life.
   Result<void> start();

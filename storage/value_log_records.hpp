@@ -69,6 +69,7 @@ struct Record {
   Bytes key;
   std::uint32_t value_bytes = 0;
   Checksum checksum{};
+  bool fresh = false;  // not written: see Traits
 };
 
 inline constexpr std::size_t group_head_bytes = 8 + 4 + 4 + 4 + 8;

@@ -1,6 +1,13 @@
 #include "storage/value_log_segments.hpp"
 
+#include <algorithm>
+
 namespace sheaf::value_log {
+namespace {
+
+constexpr std::uint64_t first_read_bytes = 512;
+
+}  // namespace
 
 void OpenFiles::add(std::weak_ptr<Segment> segment) {
   std::shared_ptr<Segment> oldest;
@@ -68,16 +75,19 @@ Result<bool> GroupReader::next() {
   if (end_ - next_ < group_head_bytes) return failed(StorageErrc::damaged);
   auto file = segment_.file();
   if (!file) return failed(file.error());
-  head_.resize(group_head_bytes);
+  // Most heads and their records are short: one read for both.
+  head_.resize(static_cast<std::size_t>(std::min(end_ - next_, first_read_bytes)));
   if (auto got = (*file)->read(next_, head_); !got) return failed(got.error());
-  const auto head = decode_group_head(segment_.number(), head_);
+  const auto head = decode_group_head(segment_.number(), Bytes(head_).first(group_head_bytes));
   if (!head) return failed(head.error());
   const std::uint64_t left = end_ - next_ - group_head_bytes;
   if (head->record_bytes > left || head->value_bytes > left - head->record_bytes)
     return failed(StorageErrc::damaged);
+  const std::size_t already = head_.size();
   head_.resize(group_head_bytes + head->record_bytes);
-  if (auto got = (*file)->read(next_ + group_head_bytes, MutableBytes(head_).subspan(group_head_bytes)); !got)
-    return failed(got.error());
+  if (head_.size() > already)
+    if (auto got = (*file)->read(next_ + already, MutableBytes(head_).subspan(already)); !got)
+      return failed(got.error());
   auto records = decode_group(*head, head_);
   if (!records) return failed(records.error());
   records_ = std::move(*records);

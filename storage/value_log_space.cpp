@@ -18,8 +18,9 @@ Result<void> ValueLog::checkpoint(Durable durable) {
   batch.reserve(overlay_.size() + 16, overlay_.size() * 128);
   std::set<SegmentNumber> touched{end_.segment, indexed_.segment};
   for (SegmentNumber number = indexed_.segment; number < end_.segment; ++number) touched.insert(number);
-  for (const auto& [key, slot] : overlay_) {
-    const auto old = indexed(key);
+  for (const auto& [key, pending] : overlay_) {
+    const Slot& slot = pending.slot;
+    const auto old = pending.fresh ? Result<Slot>(Gone{}) : indexed(key);
     if (!old) return poison(old.error(), trouble());
     const auto* before = std::get_if<Location>(&*old);
     const auto* now = std::get_if<Location>(&slot);
@@ -95,7 +96,7 @@ void ValueLog::choose_victim() {
 }
 
 Result<Slot> ValueLog::current(Bytes key) {
-  if (const auto at = overlay_.find(key); at != overlay_.end()) return at->second;
+  if (const auto at = overlay_.find(key); at != overlay_.end()) return at->second.slot;
   return indexed(key);
 }
 
@@ -125,6 +126,7 @@ Result<void> ValueLog::reclaim(std::uint64_t budget) {
       if (record.kind == Batch::Kind::del) continue;
       const Location here{.at = at, .bytes = record.value_bytes, .checksum = record.checksum};
       at.offset += record.value_bytes;
+      if (record.value_bytes <= inline_bytes_most) continue;  // in the index, not here
       const auto slot = current(record.key);
       if (!slot) return poison(slot.error(), trouble());
       const auto* location = std::get_if<Location>(&*slot);

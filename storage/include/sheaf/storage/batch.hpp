@@ -20,7 +20,8 @@ struct CoreId {
   auto operator<=>(const CoreId&) const = default;
 };
 
-// What a value is, for a store made of stores to choose where it belongs. Plain backends ignore it.
+// What a value is, for a store made of stores to choose where it belongs. Plain backends ignore all but
+// `fresh`.
 struct Traits {
   enum class Role : std::uint8_t {
     state,  // small and read often: heads, tree nodes, records
@@ -30,6 +31,8 @@ struct Traits {
   Role role = Role::value;
   std::optional<CoreId> core{};
   std::uint64_t size = 0;  // bytes of the value; a batch and Backend::put fill it in
+  // The key was drawn for this value: nothing was ever stored under it, and no store has to look.
+  bool fresh = false;
 };
 
 class Batch {
@@ -67,6 +70,7 @@ class Batch {
     Kind kind;
     Traits::Role role;
     bool has_core;
+    bool fresh;
   };
 
   void add(Kind kind, Bytes key, Bytes value, bool copy, const Traits& traits);
