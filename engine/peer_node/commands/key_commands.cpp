@@ -6,6 +6,8 @@
 
 #include "engine/peer_node/commands/encryption_key_file.hpp"
 #include "engine/peer_node/commands/output.hpp"
+#include "engine/peer_node/commands/secret_text.hpp"
+#include "engine/peer_node/descriptor.hpp"
 
 namespace sheaf::peer_node {
 namespace {
@@ -15,39 +17,6 @@ namespace asio = boost::asio;
 constexpr std::size_t most_bytes = 1024 * 1024;  // some thousand keys
 
 Error system_error() { return {errno, boost::system::system_category()}; }
-
-// Secrets on their way: wiped when they go.
-struct SecretText {
-  Buffer bytes;
-  SecretText() { bytes.resize(most_bytes + 1); }  // so that growing leaves no copy behind
-  SecretText(const SecretText&) = delete;
-  SecretText& operator=(const SecretText&) = delete;
-  ~SecretText() { wipe(bytes); }
-};
-
-asio::awaitable<Result<std::size_t>> read_input(Io& io, SecretText& text) {
-  std::size_t filled = 0;
-  while (filled < text.bytes.size()) {
-    const auto got = co_await io.read(MutableBytes(text.bytes).subspan(filled));
-    if (!got) co_return got.error();
-    if (*got == 0) break;
-    filled += *got;
-  }
-  co_return filled;
-}
-
-Result<std::size_t> read_file(const std::filesystem::path& path, SecretText& text) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!file) return system_error();
-  std::size_t filled = 0;
-  while (filled < text.bytes.size()) {
-    const ssize_t got = ::read(file.get(), text.bytes.data() + filled, text.bytes.size() - filled);
-    if (got < 0) return system_error();
-    if (got == 0) break;
-    filled += static_cast<std::size_t>(got);
-  }
-  return filled;
-}
 
 // A new file that its owner alone may read; it is gone again where not all of it could be written.
 Result<void> write_file(const std::filesystem::path& path, Bytes text) {
@@ -68,15 +37,11 @@ Result<void> write_file(const std::filesystem::path& path, Bytes text) {
 }
 
 asio::awaitable<Outcome> take_keys(CommandContext& context, const std::string& name, Io& io) {
-  SecretText text;
-  Result<std::size_t> size = std::size_t{};
-  if (name == "-")
-    size = co_await read_input(io, text);
-  else
-    size = read_file(io.around().resolve(name), text);
-  if (!size) co_return failed(size.error(), name);
-  if (*size > most_bytes) co_return failed(exit_code::failed, name + ": too large for a file of keys");
-  auto taken = co_await context.node.import_keys(to_buffer(Bytes(text.bytes).first(*size)));
+  SecretText text(most_bytes);
+  const auto read = co_await text.read(name, io);
+  if (!read) co_return failed(read.error(), name);
+  if (text.too_long()) co_return failed(exit_code::failed, name + ": too large for a file of keys");
+  auto taken = co_await context.node.import_keys(to_buffer(text.bytes()));
   if (!taken && taken.error() == make_error_code(ProtocolErrc::malformed))
     co_return failed(exit_code::failed, name + ": holds no keys that key export wrote");
   if (!taken && taken.error() == make_error_code(EngineErrc::exists))
