@@ -87,6 +87,7 @@ class RouterImpl final : public Router {
     bool unverified = false;  // of an earlier run, and a store that may hold its own copies has not answered
     std::vector<std::pair<Number, Buffer>> keys;
     std::vector<Buffer> reversible{};  // outer keys that go back should the put turn out to be lost
+    std::uint64_t bytes = 0;           // of the copies
   };
 
   // -- Life.
@@ -224,6 +225,9 @@ class RouterImpl final : public Router {
   std::mutex settling_;
   std::mutex absorbing_;
   std::atomic<std::size_t> waiting_{0};  // garbage_.size()
+  // What was added to it since it was last settled.
+  std::atomic<std::size_t> unsettled_{0};
+  std::atomic<std::uint64_t> unsettled_bytes_{0};
 
   mutable std::mutex noting_;
   std::string trouble_;
@@ -232,7 +236,10 @@ class RouterImpl final : public Router {
 
 inline constexpr std::uint64_t versions_reserved = 4096;
 inline constexpr std::size_t strangers_a_page = 1'000;
-inline constexpr std::size_t settle_at = 256;               // journal entries
+// Settling syncs every store, so it is done for many puts at once: after so many, or when so much waits to
+// go.
+inline constexpr std::size_t settle_at = 2'048;
+inline constexpr std::uint64_t settle_bytes = 32 * 1024 * 1024;
 inline constexpr std::size_t journal_bytes_most = 1 << 20;  // beyond it copies are synced first instead
 
 }  // namespace sheaf

@@ -22,6 +22,7 @@ void RouterImpl::collect_keys(Garbage& garbage, const Journal& journal) const {
     const auto entry = decode_entry(*before.record);
     if (!entry || !entry->pointer) continue;
     for (const CopyAt& copy : entry->pointer->copies) {
+      garbage.bytes += entry->pointer->length;
       garbage.keys.emplace_back(copy.store, copy_key(*entry->pointer, copy, before.key));
       if (!entry->pointer->block)
         garbage.keys.emplace_back(copy.store, copy_record_key(entry->pointer->version, copy.key));
@@ -31,6 +32,8 @@ void RouterImpl::collect_keys(Garbage& garbage, const Journal& journal) const {
 
 void RouterImpl::add_garbage(Garbage garbage, bool oldest) {
   reversible_.insert(garbage.reversible.begin(), garbage.reversible.end());
+  ++unsettled_;
+  unsettled_bytes_ += garbage.bytes;
   garbage_.insert(oldest ? garbage_.begin() : garbage_.end(), std::move(garbage));
   waiting_ = garbage_.size();
 }
@@ -71,6 +74,8 @@ void RouterImpl::remove_garbage(std::span<Garbage* const> all) {
 Result<void> RouterImpl::settle() {
   const std::unique_lock settling(settling_, std::try_to_lock);
   if (!settling) return {};  // somebody does it already
+  unsettled_ = 0;
+  unsettled_bytes_ = 0;
 
   std::vector<Garbage> round;
   {

@@ -399,7 +399,7 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
     add_garbage(std::move(garbage), false);
   }
   // Whether it settles changes nothing about the put.
-  if (waiting_ >= settle_at) (void)settle();
+  if (unsettled_ >= settle_at || unsettled_bytes_ >= settle_bytes) (void)settle();
   return {};
 }
 
