@@ -16,3 +16,8 @@ find_path(leveldb_headers leveldb/db.h REQUIRED)
 add_library(sheaf_leveldb INTERFACE IMPORTED)
 target_link_libraries(sheaf_leveldb INTERFACE ${leveldb_library})
 target_include_directories(sheaf_leveldb SYSTEM INTERFACE ${leveldb_headers})
+
+# Says of what type the contents of a value are. Debian has no CMake package of it.
+pkg_check_modules(magic REQUIRED IMPORTED_TARGET libmagic)
+add_library(sheaf_magic INTERFACE IMPORTED)
+target_link_libraries(sheaf_magic INTERFACE PkgConfig::magic)

@@ -47,30 +47,6 @@ void encode(const CoreRecord& record, Buffer& bytes) {
   if (record.partner) out.fixed(*record.partner);
 }
 
-Result<CoreRecord> decode(const DiscoveryKey& key, Bytes bytes) {
-  Reader in(bytes);
-  CoreRecord record;
-  const std::uint8_t version = in.u8();
-  if (version == 0 || version > record_version) return StorageErrc::damaged;
-  const std::uint8_t flags = in.u8();
-  const std::uint8_t kind = version > 1 ? in.u8() : 0;
-  if (kind > static_cast<std::uint8_t>(CoreKind::archive_blobs)) return StorageErrc::damaged;
-  record.kind = static_cast<CoreKind>(kind);
-  record.id = {in.u32()};
-  record.key = in.fixed<CoreKey>();
-  record.discovery_key = key;
-  record.name = in.text();
-  if (flags & flag_secret_key) record.secret_key = in.fixed<SecretKey>();
-  if (flags & flag_encryption_key) record.encryption_key = in.fixed<EncryptionKey>();
-  if (flags & flag_partner) record.partner = in.fixed<CoreKey>();
-  record.followed = flags & flag_followed;
-  record.is_private = flags & flag_private;
-  record.frozen = flags & flag_frozen;
-  record.forgotten = flags & flag_forgotten;
-  if (!in.ok() || !in.at_end()) return StorageErrc::damaged;
-  return record;
-}
-
 std::array<std::byte, 4> encode_u32(std::uint32_t value) {
   std::array<std::byte, 4> out;
   for (std::size_t i = 0; i < 4; ++i) out[i] = static_cast<std::byte>(value >> (8 * i));
@@ -93,6 +69,30 @@ Result<std::optional<std::uint32_t>> read_u32(Backend& backend, const keys::Key&
 Result<bool> failed(const Error& error) { return {boost::system::in_place_error, error}; }
 
 }  // namespace
+
+Result<CoreRecord> decode_core_record(const DiscoveryKey& key, Bytes bytes) {
+  Reader in(bytes);
+  CoreRecord record;
+  const std::uint8_t version = in.u8();
+  if (version == 0 || version > record_version) return StorageErrc::damaged;
+  const std::uint8_t flags = in.u8();
+  const std::uint8_t kind = version > 1 ? in.u8() : 0;
+  if (kind > static_cast<std::uint8_t>(CoreKind::archive_blobs)) return StorageErrc::damaged;
+  record.kind = static_cast<CoreKind>(kind);
+  record.id = {in.u32()};
+  record.key = in.fixed<CoreKey>();
+  record.discovery_key = key;
+  record.name = in.text();
+  if (flags & flag_secret_key) record.secret_key = in.fixed<SecretKey>();
+  if (flags & flag_encryption_key) record.encryption_key = in.fixed<EncryptionKey>();
+  if (flags & flag_partner) record.partner = in.fixed<CoreKey>();
+  record.followed = flags & flag_followed;
+  record.is_private = flags & flag_private;
+  record.frozen = flags & flag_frozen;
+  record.forgotten = flags & flag_forgotten;
+  if (!in.ok() || !in.at_end()) return StorageErrc::damaged;
+  return record;
+}
 
 CoreTable::CoreTable(Backend& root, Backend& blocks, std::string boot_id)
     : root_(root), blocks_(blocks), boot_id_(std::move(boot_id)) {}
@@ -135,7 +135,7 @@ Result<std::optional<CoreRecord>> CoreTable::find(const DiscoveryKey& key) {
     if (got.error() == StorageErrc::not_found) return std::optional<CoreRecord>();
     return got.error();
   }
-  auto record = decode(key, stored.bytes);
+  auto record = decode_core_record(key, stored.bytes);
   if (!record) return record.error();
   return std::optional(std::move(*record));
 }
@@ -250,7 +250,7 @@ Result<std::optional<CoreRecord>> CoreTable::Walk::next() {
   if (!*more) return std::optional<CoreRecord>();
   const Bytes key = cursor_->key();
   if (key.size() != 1 + DiscoveryKey::size) return StorageErrc::damaged;
-  auto record = decode(DiscoveryKey::from(key.subspan(1)), cursor_->value());
+  auto record = decode_core_record(DiscoveryKey::from(key.subspan(1)), cursor_->value());
   if (!record) return record.error();
   return std::optional(std::move(*record));
 }

@@ -43,6 +43,9 @@ struct CoreRecord {
   bool forgotten = false;   // a mark only: its data is gone, and it comes back only by the user's wish
 };
 
+// For whoever has no table. The record may hold secrets, which are its caller's to wipe in `bytes`.
+Result<CoreRecord> decode_core_record(const DiscoveryKey& key, Bytes bytes);  // damaged
+
 class CoreTable {
  public:
   // The backends are open and outlive the table. `boot_id` names this run of the machine.

@@ -7,6 +7,7 @@
 #include "sheaf/storage/log_backend.hpp"
 #include "sheaf/storage/memory_backend.hpp"
 #include "sheaf/storage/value_keys.hpp"
+#include "storage/archive_lookup.hpp"
 #include "storage/key_schema.hpp"
 #include "storage/root_format.hpp"
 
@@ -68,6 +69,14 @@ std::unique_ptr<Backend> backend_of(const StoreConfig& config, const fs::path& f
   throw std::invalid_argument("a store of an unknown kind");
 }
 
+std::unique_ptr<ArchiveOfCore> archives_of(Backend& root, const std::vector<Route>& routes) {
+  std::vector<CoreKey> named;
+  for (const Route& route : routes) named.insert(named.end(), route.archives.begin(), route.archives.end());
+  std::sort(named.begin(), named.end());
+  named.erase(std::unique(named.begin(), named.end()), named.end());
+  return std::make_unique<ArchiveLookup>(root, std::move(named));
+}
+
 class TraitsOfFolder final : public TraitsByKey {
  public:
   Traits traits(Bytes key) const override { return keys::traits_of(key); }
@@ -105,7 +114,6 @@ Result<std::unique_ptr<Router>> open_folder_store(const fs::path& folder, bool c
     labels.push_back(config.label);
     routed.stores.push_back(std::move(store));
   }
-  routed.mapper = route_mapper(options.routes, std::move(labels));
   routed.fallback = options.fallback.value_or(std::string());
   routed.random = random;
   routed.rebuild_root = options.rebuild_root;
@@ -128,6 +136,7 @@ Result<std::unique_ptr<Router>> open_folder_store(const fs::path& folder, bool c
     return StorageErrc::damaged;
   }
   auto root = root_in(folder, create || lost, random);
+  routed.mapper = route_mapper(options.routes, std::move(labels), archives_of(*root, options.routes));
   auto prepared = root->open();
   if (prepared) prepared = prepare_root(*root);
   if (!prepared) {

@@ -5,21 +5,28 @@
 
 #include <nlohmann/json.hpp>
 
+#include "storage/content_type.hpp"
+
 namespace sheaf {
 namespace {
 
 using Json = nlohmann::json;
 using Pointer = Json::json_pointer;
 
-// A value that is looked into at most once, and only if a route asks for it. Deep nesting is a stranger's
-// way to spend our stack when such a value is destroyed, so it is no JSON here.
+// A value that is looked into at most once for each kind of question, and only if a route asks it. Deep
+// nesting is a stranger's way to spend our stack when such a value is destroyed, so it is no JSON here.
 class Content {
  public:
-  explicit Content(Bytes value) : value_(value) {}
+  Content(Bytes value, ContentTypes* types) : value_(value), types_(types) {}
   const Json* at(const Pointer& pointer) {
     if (!read_) parse();
     if (json_.is_discarded() || !json_.contains(pointer)) return nullptr;
     return &json_.at(pointer);
+  }
+  bool is_one_of(const std::vector<std::string>& patterns) {
+    if (!type_) type_ = types_->of(value_);
+    return std::any_of(patterns.begin(), patterns.end(),
+                       [&](const std::string& pattern) { return matches_content_type(*type_, pattern); });
   }
 
  private:
@@ -40,6 +47,8 @@ class Content {
   }
 
   Bytes value_;
+  ContentTypes* types_;
+  std::optional<std::string> type_;
   bool read_ = false;
   Json json_;
 };
@@ -66,20 +75,31 @@ Json json_of(const std::string& text) {
   return value;
 }
 
+Rule rule_of(Route route) {
+  Rule rule{.route = {}, .json = pointer_of(route.json), .values = {}, .to_json = pointer_of(route.to_json)};
+  if (route.equals) rule.values.push_back(json_of(*route.equals));
+  for (const std::string& text : route.one_of) rule.values.push_back(json_of(text));
+  if (!rule.values.empty() && !rule.json)
+    throw std::invalid_argument("equals and one_of ask for a JSON pointer");
+  for (const std::string& type : route.content_types)
+    if (!is_content_type(type)) throw std::invalid_argument("is not a content type: " + type);
+  if (route.to.empty() && !rule.to_json) throw std::invalid_argument("the route leads nowhere");
+  rule.route = std::move(route);
+  return rule;
+}
+
 class RouteMapper final : public Mapper {
  public:
-  RouteMapper(std::vector<Route> routes, std::vector<std::string> labels) : labels_(std::move(labels)) {
+  RouteMapper(std::vector<Route> routes, std::vector<std::string> labels,
+              std::unique_ptr<ArchiveOfCore> archives)
+      : labels_(std::move(labels)), archives_(std::move(archives)) {
     labels_.emplace_back(root_label);
     for (Route& route : routes) {
-      Rule rule{
-          .route = {}, .json = pointer_of(route.json), .values = {}, .to_json = pointer_of(route.to_json)};
-      if (route.equals) rule.values.push_back(json_of(*route.equals));
-      for (const std::string& text : route.one_of) rule.values.push_back(json_of(text));
-      if (!rule.values.empty() && !rule.json)
-        throw std::invalid_argument("equals and one_of ask for a JSON pointer");
-      if (route.to.empty() && !rule.to_json) throw std::invalid_argument("the route leads nowhere");
-      rule.route = std::move(route);
-      rules_.push_back(std::move(rule));
+      rules_.push_back(rule_of(std::move(route)));
+      const Route& made = rules_.back().route;
+      if (!made.archives.empty() && !archives_)
+        throw std::invalid_argument("a route asks for archives, and nobody knows them");
+      if (!made.content_types.empty() && !types_) types_ = &content_types();
     }
   }
 
@@ -103,7 +123,7 @@ class RouteMapper final : public Mapper {
 
  private:
   const Rule* taken(Bytes value, const Traits& traits, std::vector<std::string>& out) const {
-    Content content(value);
+    Content content(value, types_);
     for (const Rule& rule : rules_) {
       if (!holds(rule, value, traits, content)) continue;
       out = named(rule, content);
@@ -112,11 +132,24 @@ class RouteMapper final : public Mapper {
     return nullptr;
   }
 
-  static bool holds(const Rule& rule, Bytes value, const Traits& traits, Content& content) {
-    if (rule.route.min_size && value.size() < *rule.route.min_size) return false;
-    if (rule.route.max_size && value.size() > *rule.route.max_size) return false;
-    if (rule.route.role && traits.role != *rule.route.role) return false;
-    if (!rule.json) return true;
+  // What costs most is asked last.
+  bool holds(const Rule& rule, Bytes value, const Traits& traits, Content& content) const {
+    const Route& route = rule.route;
+    if (route.min_size && value.size() < *route.min_size) return false;
+    if (route.max_size && value.size() > *route.max_size) return false;
+    if (route.role && traits.role != *route.role) return false;
+    if (!route.archives.empty() && !is_in_one_of(route.archives, traits)) return false;
+    if (rule.json && !holds_json(rule, content)) return false;
+    return route.content_types.empty() || content.is_one_of(route.content_types);
+  }
+
+  bool is_in_one_of(const std::vector<CoreKey>& archives, const Traits& traits) const {
+    if (traits.role != Traits::Role::block || !traits.core) return false;
+    const auto archive = archives_->archive_of(*traits.core);
+    return archive && std::find(archives.begin(), archives.end(), *archive) != archives.end();
+  }
+
+  static bool holds_json(const Rule& rule, Content& content) {
     const Json* const found = content.at(*rule.json);
     if (!found) return false;
     return rule.values.empty() ||
@@ -143,12 +176,20 @@ class RouteMapper final : public Mapper {
 
   std::vector<Rule> rules_;
   std::vector<std::string> labels_;
+  const std::unique_ptr<ArchiveOfCore> archives_;
+  ContentTypes* types_ = nullptr;
 };
 
 }  // namespace
 
-std::unique_ptr<Mapper> route_mapper(std::vector<Route> routes, std::vector<std::string> labels) {
-  return std::make_unique<RouteMapper>(std::move(routes), std::move(labels));
+void check_route(const Route& route) {
+  const Rule rule = rule_of(route);
+  if (!rule.route.content_types.empty()) (void)content_types();
+}
+
+std::unique_ptr<Mapper> route_mapper(std::vector<Route> routes, std::vector<std::string> labels,
+                                     std::unique_ptr<ArchiveOfCore> archives) {
+  return std::make_unique<RouteMapper>(std::move(routes), std::move(labels), std::move(archives));
 }
 
 }  // namespace sheaf

@@ -51,13 +51,17 @@ awaitable<Result<void>> Node::Impl::follow_blobs(DiscoveryKey db) {
   auto blobs = co_await cores.follow(*key, record.encryption_key, record.is_private, CoreKind::archive_blobs,
                                      record.key);
   if (!blobs) co_return blobs.error();
-  offer(**blobs);
   core = co_await cores.open(db);
   if (!core) co_return core.error();
   record = (*core)->record();
   record.partner = *key;
   (*core)->set_record(std::move(record));
-  co_return co_await cores.save(**core);
+  if (auto saved = co_await cores.save(**core); !saved) co_return saved.error();
+  // Its blocks come only now that the record says whose they are: routes by archive ask it.
+  blobs = co_await cores.open(discovery_key(*key));
+  if (!blobs) co_return blobs.error();
+  offer(**blobs);
+  co_return Result<void>();
 }
 
 awaitable<Result<std::shared_ptr<OpenArchive>>> Node::Impl::follow_archive(CoreKey key,

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "sheaf/protocol/key_text.hpp"
+
 namespace sheaf::peer_node {
 namespace {
 
@@ -21,6 +23,8 @@ void each_table(const toml::node& node, Begin begin, Read read, End end) {
         if (refused.at == nullptr) refused.at = &value;
         if (refused.key.empty()) refused.key = "." + std::string(name);
         throw refused;
+      } catch (const std::invalid_argument& wrong) {
+        throw Refused{wrong.what(), &value, "." + std::string(name)};
       }
     }
     try {
@@ -71,6 +75,12 @@ std::vector<std::string> jsons_of(const toml::node& node) {
   return out;
 }
 
+std::vector<std::string> one_or_more(const toml::node& node) {
+  std::vector<std::string> texts = node.is_string() ? std::vector{text_of(node)} : texts_of(node);
+  if (texts.empty()) throw Refused{"is an empty list: nothing would be taken"};
+  return texts;
+}
+
 }  // namespace
 
 void read_stores(StorageOptions& options, const toml::node& node) {
@@ -104,6 +114,7 @@ void read_stores(StorageOptions& options, const toml::node& node) {
 
 void read_routes(StorageOptions& options, const toml::node& node) {
   options.routes.clear();
+  const std::vector<std::string> anywhere{std::string(root_label)};
   const auto begin = [&] { options.routes.emplace_back(); };
   const auto read = [&](std::string_view name, const toml::node& value) {
     Route& route = options.routes.back();
@@ -116,6 +127,7 @@ void read_routes(StorageOptions& options, const toml::node& node) {
       route.role = role_of(value);
     } else if (name == "json") {
       route.json = text_of(value);
+      check_route({.json = route.json, .to = anywhere});
     } else if (name == "equals") {
       route.equals = json_of(value);
     } else if (name == "one_of") {
@@ -124,14 +136,26 @@ void read_routes(StorageOptions& options, const toml::node& node) {
       route.to = texts_of(value);
     } else if (name == "to_json") {
       route.to_json = text_of(value);
-    } else if (name == "content_type" || name == "archive") {
-      throw Refused{"is not available in this version"};
+      check_route({.to_json = route.to_json});
+    } else if (name == "content_type") {
+      route.content_types = one_or_more(value);
+      check_route({.content_types = route.content_types, .to = anywhere});
+    } else if (name == "archive") {
+      for (const std::string& text : one_or_more(value)) {
+        const auto key = key_from_text<CoreKey>(text);
+        if (!key) throw Refused{"is not a key: " + text};
+        route.archives.push_back(*key);
+      }
     } else {
       throw Refused{"no such key"};
     }
   };
-  // Says what is no JSON pointer, or leads nowhere.
-  const auto end = [&] { (void)route_mapper({options.routes.back()}, {}); };
+  // Says what does not go together, or leads nowhere.
+  const auto end = [&] {
+    Route all = options.routes.back();
+    all.content_types.clear();
+    check_route(all);
+  };
   each_table(node, begin, read, end);
 }
 

@@ -3,6 +3,7 @@
 //
 // The input is the file; behind its first zero byte stand variables, NAME=VALUE, ended by zero bytes.
 #include <algorithm>
+#include <memory>
 #include <string>
 
 #include "engine/peer_node/config.hpp"
@@ -18,6 +19,11 @@ using fuzz::expect;
 
 namespace {
 
+class Nobody final : public ArchiveOfCore {
+ public:
+  std::optional<CoreKey> archive_of(CoreId) override { return std::nullopt; }
+};
+
 void check(const Config& config) {
   for (const LimitEntry& entry : limit_entries()) {
     const std::uint64_t value = value_of(config.limits, entry);
@@ -32,7 +38,7 @@ void check(const Config& config) {
   if (config.storage.fallback) expect(has_store(config.storage, *config.storage.fallback));
   for (const Route& route : config.storage.routes)
     for (const std::string& label : route.to) expect(has_store(config.storage, label));
-  (void)route_mapper(config.storage.routes, {});
+  (void)route_mapper(config.storage.routes, {}, std::make_unique<Nobody>());
 }
 
 }  // namespace

@@ -142,6 +142,69 @@ test('changed routes move nothing until a rebalance does', limit, async (t) => {
   assert.deepEqual(await get(sheaf, 'large'), valueOf(1))
 })
 
+// Bytes of all files below a folder.
+const bytesIn = (folder) => fs.readdirSync(folder, { withFileTypes: true }).reduce((sum, entry) => {
+  const at = path.join(folder, entry.name)
+  return sum + (entry.isDirectory() ? bytesIn(at) : fs.statSync(at).size)
+}, 0)
+
+test('all of one archive goes to the store that a route names for it, and values to where their content says', limit, async (t) => {
+  const sheaf = new Sheaf(t, path.join(freshFolder(t), 'dir'))
+  const { key } = await sheaf.json(['init'])
+  const other = 'ab'.repeat(32)
+  const config = (archive) => fs.writeFileSync(path.join(sheaf.folder, 'sheaf.toml'), `
+[storage]
+fallback = "small"
+[[storage.store]]
+label = "small"
+[[storage.store]]
+label = "mine"
+backend = "log"
+[[storage.route]]
+archive = ["${archive}"]
+to = ["mine"]
+[[storage.route]]
+role = "value"
+content_type = ["image/*"]
+to = ["mine"]
+`)
+  const source = freshFolder(t)
+  const mine = path.join(sheaf.folder, 'mine')
+  const file = (name) => {
+    const contents = Buffer.alloc(300_000, `${name} `)
+    fs.writeFileSync(path.join(source, name), contents)
+    return contents
+  }
+  config(other)
+  const first = file('first')
+  await sheaf.run(['import', source])
+  assert.ok(bytesIn(mine) < 100_000, 'nobody else takes the route')
+  config(key)
+  const second = file('second')
+  await sheaf.run(['import', source])
+  const taken = bytesIn(mine)
+  assert.ok(taken > 300_000 && taken < 600_000, `${taken} bytes of one file`)
+  // What was there before follows with a rebalance.
+  const moved = await checked(sheaf, 0, '--rebalance')
+  assert.ok(moved.findings.length > 4 && moved.findings.every((one) => one.finding === 'misplaced' && one.mended && 'block' in one))
+  assert.ok(bytesIn(mine) > 600_000)
+  assert.deepEqual((await sheaf.run(['read', 'first'])).stdout, first)
+  assert.deepEqual((await sheaf.run(['read', 'second'])).stdout, second)
+  assert.equal((await checked(sheaf, 0, '--rebalance')).sums.findings, 0)
+
+  const gif = Buffer.from('GIF89a\x01\x00\x01\x00\x80\x00\x00', 'latin1')
+  await put(sheaf, 'picture', gif)
+  await put(sheaf, 'words', 'words')
+  assert.deepEqual((await listed(sheaf)).map(({ key, stores }) => [key, stores]), [['picture', ['mine']], ['words', ['small']]])
+  const info = await sheaf.json(['info'])
+  assert.deepEqual(info.stores.map((one) => one.label), ['root', 'small', 'mine'])
+  assert.equal(info.routes[0].archive, key)
+  assert.equal(info.fallback, 'small')
+  fs.appendFileSync(path.join(sheaf.folder, 'sheaf.toml'), 'archive = "nobody"\n')
+  const { stderr } = await sheaf.run(['info'], { code: 1 })
+  assert.match(stderr, /sheaf\.toml:16: storage\.route\.archive: is not a key: nobody/)
+})
+
 test('a watch holds the folder, tells what others change, and ends with 0 when interrupted', limit, async (t) => {
   const sheaf = new Sheaf(t, path.join(freshFolder(t), 'dir'))
   await put(sheaf, 'before', '0')

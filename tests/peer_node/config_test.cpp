@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include "engine/peer_node/limits_table.hpp"
+#include "sheaf/protocol/key_text.hpp"
 #include "tests/peer_node/support.hpp"
 
 namespace sheaf::peer_node {
@@ -126,6 +127,23 @@ to_json = "/stores"
   CHECK(config.storage.routes[1].to_json == "/stores");
 }
 
+TEST_CASE("a route asks for archives and content types, one or several") {
+  const std::string key(64, 'a'), other(64, 'b');
+  const Config config = parse_config("[[storage.route]]\narchive = \"" + key +
+                                         "\"\ncontent_type = \"image/*\"\nto = [\"large\"]\n"
+                                         "[[storage.route]]\narchive = [\"" +
+                                         key + "\", \"" + other +
+                                         "\"]\n"
+                                         "content_type = [\"text/plain\", \"text/html\"]\nto = [\"small\"]\n",
+                                     "sheaf.toml", plain_surroundings());
+  const std::vector<Route>& routes = config.storage.routes;
+  REQUIRE(routes.size() == 2);
+  CHECK(routes[0].archives == std::vector{*key_from_text<CoreKey>(key)});
+  CHECK(routes[0].content_types == std::vector<std::string>{"image/*"});
+  CHECK(routes[1].archives == std::vector{*key_from_text<CoreKey>(key), *key_from_text<CoreKey>(other)});
+  CHECK(routes[1].content_types == std::vector<std::string>{"text/plain", "text/html"});
+}
+
 TEST_CASE("what is wrong is named with file, line and key") {
   const std::pair<std::string, std::string> cases[] = {
       {"[node]\nlisten = 5", "sheaf.toml:2: node.listen: is not a list of texts"},
@@ -171,11 +189,25 @@ TEST_CASE("what is wrong is named with file, line and key") {
       {"[[storage.route]]\nmin_size = \"4 KB\"\nto = [\"large\"]",
        "sheaf.toml:2: storage.route.min_size: is not a size"},
       {"[[storage.route]]\njson = \"stores\"\nto = [\"large\"]",
-       "sheaf.toml:1: storage.route: is not a JSON pointer: stores"},
+       "sheaf.toml:2: storage.route.json: is not a JSON pointer: stores"},
+      {"[[storage.route]]\nto_json = \"stores\"",
+       "sheaf.toml:2: storage.route.to_json: is not a JSON pointer: stores"},
+      {"[[storage.route]]\nequals = 1\nto = [\"large\"]",
+       "sheaf.toml:1: storage.route: equals and one_of ask for a JSON pointer"},
       {"[[storage.route]]\nrole = \"state\"\nto = [\"large\"]",
        "sheaf.toml:2: storage.route.role: is neither block nor value"},
       {"[[storage.route]]\narchive = \"x\"\nto = [\"large\"]",
-       "sheaf.toml:2: storage.route.archive: is not available in this version"},
+       "sheaf.toml:2: storage.route.archive: is not a key: x"},
+      {"[[storage.route]]\nto = [\"large\"]\narchive = []",
+       "sheaf.toml:3: storage.route.archive: is an empty"},
+      {"[[storage.route]]\narchive = 7\nto = [\"large\"]",
+       "sheaf.toml:2: storage.route.archive: is not a list of texts"},
+      {"[[storage.route]]\nto = [\"large\"]\ncontent_type = \"png\"",
+       "sheaf.toml:3: storage.route.content_type: is not a content type: png"},
+      {"[[storage.route]]\ncontent_type = [\"image/png\", \"image/\"]\nto = [\"large\"]",
+       "sheaf.toml:2: storage.route.content_type: is not a content type: image/"},
+      {"[[storage.route]]\ncontent_type = [1]\nto = [\"large\"]",
+       "sheaf.toml:2: storage.route.content_type: is not a list of texts"},
       {"[node\n", "sheaf.toml:1: "},
       {"[log]\nlevel = \"info\"\nlevel = \"info\"", "sheaf.toml:3: "},
   };

@@ -1,6 +1,7 @@
 // Routes: conditions, targets that a value names itself, and what is no route.
 #include "sheaf/storage/routes.hpp"
 
+#include <map>
 #include <stdexcept>
 
 #include <doctest/doctest.h>
@@ -59,6 +60,76 @@ TEST_CASE("a value names its stores; where it names none that exist the next rou
   CHECK(taken(routes, "text") == Labels{"b"});
 }
 
+namespace {
+
+constexpr char png[] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x08\2\0\0\0";
+const std::string image(png, sizeof png - 1);
+
+class Owners final : public ArchiveOfCore {
+ public:
+  std::optional<CoreKey> archive_of(CoreId core) override {
+    ++asked;
+    const auto known = keys.find(core);
+    return known == keys.end() ? std::nullopt : std::optional(known->second);
+  }
+  std::map<CoreId, CoreKey> keys;
+  int asked = 0;
+};
+
+CoreKey key_of(char letter) { return CoreKey::from(Buffer(CoreKey::size, static_cast<std::byte>(letter))); }
+
+}  // namespace
+
+TEST_CASE("a value's content type is what its first bytes say, alone or by its family") {
+  const std::vector<Route> one{{.content_types = {"image/png"}, .to = {"a"}}};
+  CHECK(taken(one, image) == Labels{"a"});
+  CHECK(taken(one, image, Traits::Role::block) == Labels{"a"});
+  CHECK(taken(one, "GIF89a\1\0\1\0\x80\0\0").empty());
+  CHECK(taken(one, "").empty());
+  const std::vector<Route> several{{.content_types = {"IMAGE/*", "text/html"}, .to = {"a"}},
+                                   {.content_types = {"text/*"}, .to = {"b"}}};
+  CHECK(taken(several, image) == Labels{"a"});
+  CHECK(taken(several, "<!DOCTYPE html><html><head></head></html>") == Labels{"a"});
+  CHECK(taken(several, "plain words, and nothing else") == Labels{"b"});
+  CHECK(taken(several, std::string(100, '\0')).empty());
+}
+
+TEST_CASE("of a value only the beginning is looked at for its content type") {
+  const std::vector<Route> json{{.content_types = {"application/json"}, .to = {"a"}}};
+  const auto list = [](std::size_t bytes) { return "[\"" + std::string(bytes - 4, 'x') + "\"]"; };
+  CHECK(taken(json, list(content_type_bytes)) == Labels{"a"});
+  CHECK(taken(json, list(content_type_bytes + 1)).empty());  // cut off, it is none
+}
+
+TEST_CASE("a route by content type takes its other conditions, too") {
+  const std::vector<Route> routes{
+      {.min_size = 100, .role = Traits::Role::value, .content_types = {"image/png"}, .to = {"a"}}};
+  CHECK(taken(routes, image).empty());
+  CHECK(taken(routes, image + std::string(100, 'x')) == Labels{"a"});
+  CHECK(taken(routes, image + std::string(100, 'x'), Traits::Role::block).empty());
+}
+
+TEST_CASE("blocks of the named archives take their route, and nobody else's") {
+  auto owners = std::make_unique<Owners>();
+  owners->keys = {{CoreId{1}, key_of('x')}, {CoreId{2}, key_of('x')}, {CoreId{3}, key_of('y')}};
+  Owners& asked = *owners;
+  const auto mapper = route_mapper({{.min_size = 4, .archives = {key_of('x'), key_of('z')}, .to = {"a"}},
+                                    {.archives = {key_of('y')}, .to = {"b"}}},
+                                   {"a", "b"}, std::move(owners));
+  const auto of = [&](std::optional<CoreId> core, Traits::Role role = Traits::Role::block) {
+    return mapper->labels(as_bytes("bytes"), {.role = role, .core = core, .size = 5});
+  };
+  CHECK(of(CoreId{1}) == Labels{"a"});
+  CHECK(of(CoreId{2}) == Labels{"a"});
+  CHECK(of(CoreId{3}) == Labels{"b"});
+  CHECK(of(CoreId{4}).empty());
+  asked.asked = 0;
+  CHECK(of(std::nullopt).empty());
+  CHECK(of(CoreId{1}, Traits::Role::value).empty());
+  CHECK(mapper->labels(as_bytes("x"), {.role = Traits::Role::block, .size = 1}).empty());
+  CHECK(asked.asked == 0);
+}
+
 TEST_CASE("values that are too large or nested too deep are not looked into") {
   const std::vector<Route> routes{{.json = "/a", .to = {"a"}}, {.min_size = 0, .to = {"b"}}};
   CHECK(taken(routes, R"({"a":")" + std::string(json_bytes_most, 'x') + "\"}") == Labels{"b"});
@@ -74,6 +145,10 @@ TEST_CASE("what is no route is refused when the mapper is made") {
   CHECK_THROWS_AS(made({.json = "/a", .equals = "{", .to = {"a"}}), std::invalid_argument);
   CHECK_THROWS_AS(made({.equals = "1", .to = {"a"}}), std::invalid_argument);
   CHECK_THROWS_AS(made({.min_size = 1}), std::invalid_argument);
+  for (const char* type :
+       {"", "png", "image", "image/", "/png", "image/png; q=1", "image/p*", "*/*", "a b/c"})
+    CHECK_THROWS_AS(made({.content_types = {type}, .to = {"a"}}), std::invalid_argument);
+  CHECK_THROWS_AS(made({.archives = {key_of('x')}, .to = {"a"}}), std::invalid_argument);  // who knows them?
   CHECK(made({.min_size = 1, .to = {"a"}})->targets() == Labels{"a"});
 }
 

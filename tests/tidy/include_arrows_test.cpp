@@ -87,6 +87,7 @@ bool is_asio(const Include& include) {
 }
 bool is_leveldb(const Include& include) { return starts_with(include.target, "leveldb/"); }
 bool is_sodium(const Include& include) { return starts_with(include.target, "sodium"); }
+bool is_magic(const Include& include) { return include.target == "magic.h"; }
 
 // Every file whose includes satisfy the predicate must satisfy the place.
 template <typename Predicate, typename Place>
@@ -152,6 +153,10 @@ TEST_CASE("LevelDB stands behind one door") {
 
 TEST_CASE("libsodium stands behind one door") {
   only_in(is_sodium, [](std::string_view file) { return file == "protocol/crypto.cpp"; });
+}
+
+TEST_CASE("libmagic stands behind one door") {
+  only_in(is_magic, [](std::string_view file) { return file == "storage/content_type.cpp"; });
 }
 
 TEST_CASE("public headers show public headers, Asio, Boost.System and the standard library") {

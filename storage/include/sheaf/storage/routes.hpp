@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "sheaf/protocol/key.hpp"
 #include "sheaf/storage/router.hpp"
 
 namespace sheaf {
@@ -21,6 +22,13 @@ struct Route {
   std::optional<std::string> json{};
   std::optional<std::string> equals{};
   std::vector<std::string> one_of{};
+  // One of these is what the value begins as: "image/png", or "image/*" for a whole family, as libmagic has
+  // it from the first content_type_bytes. A block is looked at by itself: the later blocks of a file, and
+  // those of an encrypted core, do not show what they belong to.
+  std::vector<std::string> content_types{};
+  // The value is a block of one of these archives, named by the key of its db core; a bare core is named by
+  // its own.
+  std::vector<CoreKey> archives{};
 
   // Labels; or a JSON pointer to a text or a list of texts in the value, which names them. Names that are no
   // store's are left out; where none is left the next route is tried.
@@ -33,8 +41,25 @@ struct Route {
 // Values beyond this are not looked into: no condition on JSON holds for them.
 inline constexpr std::size_t json_bytes_most = 1024 * 1024;
 
-// `labels`: the stores there are. Throws std::invalid_argument for what is no JSON pointer or JSON text, and
-// for a route that names nothing.
-std::unique_ptr<Mapper> route_mapper(std::vector<Route> routes, std::vector<std::string> labels);
+// So much of a value is looked at for its content type. That takes about a millisecond, and is done only
+// where all other conditions of a route hold that asks for it.
+inline constexpr std::size_t content_type_bytes = 4 * 1024;
+
+// Says whose a core is. Called from any thread.
+class ArchiveOfCore {
+ public:
+  virtual ~ArchiveOfCore() = default;
+  // The archive's key, or a bare core's own; nothing where it is not known.
+  virtual std::optional<CoreKey> archive_of(CoreId core) = 0;
+};
+
+// Throws std::invalid_argument for what is no JSON pointer, JSON text or content type, where content types
+// are asked for and libmagic's database cannot be read, and for a route that names nothing.
+void check_route(const Route& route);
+
+// `labels`: the stores there are. Throws as check_route(), and where a route asks for archives and nobody
+// knows them.
+std::unique_ptr<Mapper> route_mapper(std::vector<Route> routes, std::vector<std::string> labels,
+                                     std::unique_ptr<ArchiveOfCore> archives = nullptr);
 
 }  // namespace sheaf
