@@ -35,21 +35,6 @@ std::unique_ptr<Backend> root_in(const fs::path& folder, bool create, RandomSour
   return leveldb_backend(options);
 }
 
-StorageOptions completed(StorageOptions options) {
-  if (options.stores.empty()) {
-    options.stores.push_back({.label = "small", .kind = StoreConfig::Kind::leveldb, .folder = "small"});
-    options.stores.push_back({.label = "large", .kind = StoreConfig::Kind::log, .folder = "large"});
-    if (!options.fallback) options.fallback = "small";
-    if (options.routes.empty())
-      options.routes.push_back(
-          {.min_size = large_value_bytes,
-           .to = {"large"},
-           .name = "by default, values of " + std::to_string(large_value_bytes) + " bytes or more"});
-  }
-  if (!options.fallback && options.stores.size() == 1) options.fallback = options.stores.front().label;
-  return options;
-}
-
 std::unique_ptr<Backend> backend_of(const StoreConfig& config, const fs::path& folder, RandomSource* random) {
   const std::string path = (folder / config.folder).string();
   StoreLimits limits;
@@ -99,10 +84,25 @@ bool root_is_lost(const fs::path& folder, const StorageOptions& options) {
 
 }  // namespace
 
+StorageOptions with_defaults(StorageOptions options) {
+  if (options.stores.empty()) {
+    options.stores.push_back({.label = "small", .kind = StoreConfig::Kind::leveldb, .folder = "small"});
+    options.stores.push_back({.label = "large", .kind = StoreConfig::Kind::log, .folder = "large"});
+    if (!options.fallback) options.fallback = "small";
+    if (options.routes.empty())
+      options.routes.push_back(
+          {.min_size = large_value_bytes,
+           .to = {"large"},
+           .name = "by default, values of " + std::to_string(large_value_bytes) + " bytes or more"});
+  }
+  if (!options.fallback && options.stores.size() == 1) options.fallback = options.stores.front().label;
+  return options;
+}
+
 Result<std::unique_ptr<Router>> open_folder_store(const fs::path& folder, bool create,
                                                   const StorageOptions& given, RandomSource* random,
                                                   std::string& trouble) {
-  const StorageOptions options = completed(given);
+  const StorageOptions options = with_defaults(given);
   RouterOptions routed;
   std::vector<std::string> labels;
   for (const StoreConfig& config : options.stores) {

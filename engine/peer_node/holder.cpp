@@ -109,6 +109,7 @@ asio::awaitable<Result<void>> Holder::open_store(const CommandTraits& traits) {
 CommandContext Holder::context_for(const GlobalOptions& global, const Config& config) {
   return CommandContext{.node = *node_,
                         .store = *store_,
+                        .storage = config_.storage,
                         .environment = environment_,
                         .timers = *environment_.timers,
                         .global = global,

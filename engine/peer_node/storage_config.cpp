@@ -9,13 +9,14 @@
 namespace sheaf::peer_node {
 namespace {
 
-// Calls read(name, value) for each key of each table of a list, and adds the key to what is refused.
+// Calls begin(table) for each table of a list, read(name, value) for each of its keys, and end(); adds the
+// place to what is refused.
 template <class Begin, class Read, class End>
 void each_table(const toml::node& node, Begin begin, Read read, End end) {
   const auto* tables = node.as_array();
   if (tables == nullptr || !tables->is_array_of_tables()) throw Refused{"is not a list of tables"};
   for (const auto& element : *tables) {
-    begin();
+    begin(element);
     for (const auto& [name, value] : *element.as_table()) {
       try {
         read(std::string_view(name), value);
@@ -85,7 +86,7 @@ std::vector<std::string> one_or_more(const toml::node& node) {
 
 void read_stores(StorageOptions& options, const toml::node& node) {
   options.stores.clear();
-  const auto begin = [&] { options.stores.emplace_back(); };
+  const auto begin = [&](const toml::node&) { options.stores.emplace_back(); };
   const auto read = [&](std::string_view name, const toml::node& value) {
     StoreConfig& store = options.stores.back();
     if (name == "label") {
@@ -115,10 +116,12 @@ void read_stores(StorageOptions& options, const toml::node& node) {
 void read_routes(StorageOptions& options, const toml::node& node) {
   options.routes.clear();
   const std::vector<std::string> anywhere{std::string(root_label)};
-  const auto begin = [&] { options.routes.emplace_back(); };
+  const auto begin = [&](const toml::node& table) {
+    options.routes.emplace_back();
+    options.routes.back().name = "the route at line " + std::to_string(table.source().begin.line);
+  };
   const auto read = [&](std::string_view name, const toml::node& value) {
     Route& route = options.routes.back();
-    if (route.name.empty()) route.name = "the route at line " + std::to_string(value.source().begin.line);
     if (name == "min_size") {
       route.min_size = bytes_of(value);
     } else if (name == "max_size") {

@@ -56,6 +56,7 @@ struct Place {
   std::uint64_t sessions_started = 0;
   bool sparse = true;
   Config config;
+  StorageOptions storage;
 };
 
 struct CommandWorld {
@@ -103,6 +104,7 @@ struct CommandWorld {
       Io io(std::move(descriptors), plain_surroundings());
       CommandContext context{.node = *place.node,
                              .store = *place.store,
+                             .storage = place.storage,
                              .environment = environment.get(),
                              .timers = *environment.get().timers,
                              .global = command.global,

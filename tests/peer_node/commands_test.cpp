@@ -131,6 +131,65 @@ TEST_CASE("connect fetches everything and ends; the blocks are then here") {
   world.run(story());
 }
 
+TEST_CASE("info shows the stores, and the routes between them as the configuration has them") {
+  World world;
+  const auto story = [&]() -> asio::awaitable<void> {
+    Ran ran = co_await world.call(world.a, "--dir /folder info --json");
+    CHECK(ran.code == 0);
+    Json info = ran.json();
+    const Json defaults = Json::parse(
+        R"([{"label":"root","backend":"leveldb","path":"/folder/root","adopt":false,"trouble":null},
+            {"label":"small","backend":"leveldb","path":"/folder/small","adopt":false,"trouble":null},
+            {"label":"large","backend":"log","path":"/folder/large","adopt":false,"trouble":null}])");
+    CHECK(info.at("stores") == defaults);
+    REQUIRE(info.at("routes").size() == 1);
+    CHECK(info.at("routes").at(0).at("min_size") == 4096);
+    CHECK(info.at("routes").at(0).at("to") == Json::parse(R"(["large"])"));
+    CHECK(info.at("fallback") == "small");
+
+    const std::string key(64, 'a');
+    const std::string text =
+        "[[storage.store]]\nlabel = \"small\"\nbackend = \"memory\"\n"
+        "[[storage.store]]\nlabel = \"away\"\npath = \"/srv/away\"\nadopt = true\n"
+        "[[storage.route]]\nmax_size = 9\nrole = \"block\"\narchive = \"" +
+        key +
+        "\"\nto = [\"away\", \"small\"]\n"
+        "[[storage.route]]\ncontent_type = [\"image/png\", \"text/*\"]\njson = \"/kind\"\n"
+        "one_of = [\"a\", 2]\nto_json = \"/stores\"\n";
+    world.a.storage = parse_config(text, "sheaf.toml", test::plain_surroundings()).storage;
+    ran = co_await world.call(world.a, "--dir /folder info --json");
+    info = ran.json();
+    CHECK(info.at("stores").at(1).at("path").is_null());
+    const Json away = info.at("stores").at(2);
+    CHECK(away.at("path") == "/srv/away");
+    CHECK(away.at("adopt") == true);
+    CHECK(away.at("trouble") == "there is no such store");  // of this router
+    const Json routes =
+        Json::parse(R"([{"name":"the route at line 8","max_size":9,"role":"block","archive":")" + key +
+                    R"(","to":["away","small"]},
+            {"name":"the route at line 13","content_type":["image/png","text/*"],"json":"/kind",
+             "one_of":["a",2],"to_json":"/stores"}])");
+    CHECK(info.at("routes") == routes);
+    CHECK(info.at("fallback").is_null());
+
+    ran = co_await world.call(world.a, "--dir /folder info");
+    CHECK(ran.code == 0);
+    const char* const lines[] = {
+        "away              leveldb   failed   /srv/away  (adopts): there is no such store\n",
+        "\nmax_size 9  role block  archive aaaa",
+        "\ncontent_type [\"image/png\",\"text/*\"]  json /kind",
+        "-> away small\n",
+        "-> the stores that it names at /stores\n",
+        "other values  -> none, an error\n"};
+    for (const char* line : lines) {
+      CAPTURE(line);
+      CAPTURE(ran.out);
+      CHECK(ran.out.find(line) != std::string::npos);
+    }
+  };
+  world.run(story());
+}
+
 // As somebody has it who copied the folder.
 std::unique_ptr<Router> copy_of(Backend& store) {
   auto out = test::router_in_memory();

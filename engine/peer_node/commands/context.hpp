@@ -12,6 +12,7 @@
 #include "engine/peer_node/io.hpp"
 #include "sheaf/engine/node.hpp"
 #include "sheaf/net/timers.hpp"
+#include "sheaf/storage/folder_store.hpp"
 #include "sheaf/storage/router.hpp"
 
 namespace sheaf::peer_node {
@@ -19,6 +20,7 @@ namespace sheaf::peer_node {
 struct CommandContext {
   Node& node;
   Router& store;                   // what the node keeps everything in; an application's values lie beside it
+  const StorageOptions& storage;   // as the store was opened
   const Environment& environment;  // the one that the node was opened with
   Timers& timers;
   const GlobalOptions& global;

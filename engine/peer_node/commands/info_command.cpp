@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/peer_node/commands/output.hpp"
+#include "engine/peer_node/commands/storage_report.hpp"
 #include "sheaf/engine/archive.hpp"
 
 namespace sheaf::peer_node {
@@ -40,10 +41,12 @@ Json info_json(const CommandContext& context, const std::vector<ArchiveLine>& ar
     one["peers"] = core.peers;
     list.push_back(std::move(one));
   }
-  return {{"peer_key", to_string(context.node.identity())},
-          {"folder", context.global.folder.string()},
-          {"archives", std::move(trees)},
-          {"cores", std::move(list)}};
+  Json out{{"peer_key", to_string(context.node.identity())},
+           {"folder", context.global.folder.string()},
+           {"archives", std::move(trees)},
+           {"cores", std::move(list)}};
+  out.update(storage_json(context));
+  return out;
 }
 
 std::string archive_row(const ArchiveLine& line) {
@@ -64,7 +67,7 @@ std::string info_table(const CommandContext& context, const std::vector<ArchiveL
                         "here", "bytes", "peers", "state");
   for (const auto& archive : archives) text += archive_row(archive);
   if (!archives.empty()) text += "\n";
-  if (cores.empty()) return text + "no cores";
+  if (cores.empty()) return text + "no cores\n" + storage_table(context);
   text += fmt::format("\n{:<64}  {:<8}  {:>10}  {:>10}  {:>14}  {:>5}  {}", "core", "", "length", "here",
                       "bytes", "peers", "name");
   for (const auto& core : cores) {
@@ -73,7 +76,7 @@ std::string info_table(const CommandContext& context, const std::vector<ArchiveL
         fmt::format("\n{:<64}  {:<8}  {:>10}  {:>10}  {:>14}  {:>5}  {}", to_string(core.key), kind,
                     core.length.value, core.local.value, core.bytes.value, core.peers, printable(core.name));
   }
-  return text;
+  return text + "\n" + storage_table(context);
 }
 
 boost::asio::awaitable<Result<std::vector<ArchiveLine>>> archive_lines(Node& node) {

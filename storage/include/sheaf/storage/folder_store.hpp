@@ -35,6 +35,9 @@ struct StorageOptions {
   bool rebuild_root = false;  // as in RouterOptions; a missing root is made then
 };
 
+// With the stores, routes and fallback that stand for those not given.
+StorageOptions with_defaults(StorageOptions options);
+
 // What DIR holds, open; DIR is made with mode 0700 where there is none, with `create`. Blocks. Fails with
 // not_found (no root, and not `create`; `damaged` where its stores are there), and as Router::open();
 // `trouble` then has the words. A root of an older format is migrated, which takes as long as it is large; a
