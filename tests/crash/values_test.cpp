@@ -15,6 +15,7 @@
 
 #include "tests/crash/history.hpp"
 #include "tests/crash/process.hpp"
+#include "tests/crash/starved_store.hpp"
 
 using namespace sheaf;
 using namespace sheaf::test;
@@ -92,19 +93,6 @@ Work drawn_work(const std::string& folder, std::size_t writer, std::uint64_t num
   return work;
 }
 
-// All values as another call lists them.
-Values listed(const std::string& folder) {
-  const Ended ended = run_sheaf({"-d", folder, "--json", "store", "list", "--values"});
-  REQUIRE_MESSAGE(ended.code == 0, ended.err);
-  Values out;
-  std::istringstream lines(ended.out);
-  for (std::string line; std::getline(lines, line);) {
-    const Json one = Json::parse(line);
-    out[one.at("key").get<std::string>()] = one.at("value").get<std::string>();
-  }
-  return out;
-}
-
 Values of_writer(const Values& values, std::size_t writer) {
   const std::string prefix = "w" + std::to_string(writer) + "/";
   Values out;
@@ -150,7 +138,7 @@ void one_round(const std::string& folder, bool served, std::uint64_t round, Micr
     else
       codes.push_back(running[writer]->end().code);
   }
-  const Values found = listed(folder);
+  const Values found = listed_values(folder);
   for (std::size_t writer = 0; writer < writers; ++writer) {
     const Values now = of_writer(found, writer), before = of_writer(values, writer);
     const Values after = works[writer].after(before);
