@@ -149,11 +149,11 @@ void CoreChannel::on_cancel(std::uint64_t id) {
 void CoreChannel::on_data(Data&& data, const Slab& slab) {
   const auto found = asked_.find(data.request);
   if (found == asked_.end()) {
-    // Cancelled meanwhile, or never asked. Unasked a peer may only show a tree of our fork, to prove that two
-    // were signed.
+    // Cancelled meanwhile, or never asked. Unasked a peer may only show a tree of our fork, or any where
+    // nothing is here, to prove that two were signed.
     const auto& upgrade = data.proof.upgrade;
-    const bool tree = data.request == 0 && data.fork == local_.head.fork && upgrade &&
-                      upgrade->start == Length{} && upgrade->length <= local_.head.length &&
+    const bool of_ours = data.fork == local_.head.fork || local_.head.length == Length{};
+    const bool tree = data.request == 0 && of_ours && upgrade && upgrade->start == Length{} &&
                       !data.proof.block && !data.proof.hash && !data.proof.seek;
     if (!tree || ++trees_shown_ > trees_shown_most) return;
     Asked shown{Purpose::conflict, data.fork, {}, {}};

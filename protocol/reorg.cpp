@@ -136,4 +136,18 @@ Result<Comparison> compare(const UpgradeProof& proof, const TreeHead& own,
   return std::ranges::equal(ours->roots, proof.nodes) ? Comparison::equal : Comparison::conflict;
 }
 
+Comparison compare(const UpgradeProof& one, const UpgradeProof& other, Fork fork, const Manifest* sent,
+                   const std::optional<Manifest>& manifest, const CoreKey& key, const Limits& limits) {
+  NoNodes none;
+  for (const UpgradeProof* proof : {&one, &other}) {
+    if (proof->start.value != 0 || proof->length.value == 0 || proof->length != one.length)
+      return Comparison::invalid;
+    Proof whole;
+    whole.upgrade = *proof;
+    if (!verify(whole, sent, TreeHead{fork, {}, {}, {}, {}}, manifest, key, none, limits))
+      return Comparison::invalid;
+  }
+  return std::ranges::equal(one.nodes, other.nodes) ? Comparison::equal : Comparison::conflict;
+}
+
 }  // namespace sheaf

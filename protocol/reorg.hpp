@@ -63,4 +63,9 @@ Result<Comparison> compare(const UpgradeProof& proof, const TreeHead& own,
                            const std::optional<Manifest>& manifest, const CoreKey& key, NodeReader& nodes,
                            const Limits& limits = {});
 
+// The same of two proofs from 0 of one fork and length, whatever is here of it: shown together, they are how
+// a peer proves a conflict to who has less. `sent`: the manifest that came along, or null.
+Comparison compare(const UpgradeProof& one, const UpgradeProof& other, Fork fork, const Manifest* sent,
+                   const std::optional<Manifest>& manifest, const CoreKey& key, const Limits& limits = {});
+
 }  // namespace sheaf

@@ -336,7 +336,12 @@ std::optional<SessionEnd> Coordinator::look(CoordinatorSession& session) {
       channel->bye(coordinator::ByeReason::announce_flood);
       return SessionEnd::announce_flood;
     }
-    if (made != Progress::waiting) end_want(*peer, slot);
+    if (made == Progress::waiting) continue;
+    // What only peers have named is refused, and told to nobody.
+    const OpenCore* core = cores_.find(found->second.discovery_key);
+    if (core && core->local().frozen && !core->recorded() && peer->refused.insert(slot).second)
+      channel->refuse(found->second.key, coordinator::RefusalReason::frozen);
+    end_want(*peer, slot);
   }
   // From here on whoever reads has its channel, or has been refused one.
   if (channel->live() && !std::exchange(peer->told_first_look, true)) session.first_look_done();

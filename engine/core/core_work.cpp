@@ -232,21 +232,47 @@ Delta do_one(ReorgStep& step, const LocalCore& local, const CoreTools& tools) {
   return delta;
 }
 
+// A tree as it is shown unasked; with the manifest, for who has nothing of the core.
+void show(const UpgradeProof& tree, Fork fork, Bytes manifest, std::vector<Buffer>& trees) {
+  Data data{0, fork, {}, manifest};
+  data.proof.upgrade = tree;
+  encode_into(trees.emplace_back(), data);
+}
+
+Result<Comparison> compare(const ConflictCheck& check, const LocalCore& local, const CoreTools& tools) {
+  const Data& shown = check.item.data.data;
+  const auto& upgrade = shown.proof.upgrade;
+  if (!upgrade) return Comparison::invalid;
+  if (check.beside.empty())
+    return compare(*upgrade, local.head, local.manifest, local.key, tools.store, tools.limits);
+  const auto beside = decode_data(check.beside, tools.limits);
+  if (!beside || !beside->proof.upgrade || beside->fork != shown.fork) return Comparison::invalid;
+  std::optional<Manifest> sent;
+  if (!shown.manifest.empty())
+    if (auto manifest = decode_manifest(shown.manifest, tools.limits)) sent = std::move(*manifest);
+  return compare(*upgrade, *beside->proof.upgrade, shown.fork, sent ? &*sent : nullptr, local.manifest,
+                 local.key, tools.limits);
+}
+
 Delta do_one(ConflictCheck& check, const LocalCore& local, const CoreTools& tools) {
-  const auto& upgrade = check.item.data.data.proof.upgrade;
-  check.outcome = upgrade
-                      ? compare(*upgrade, local.head, local.manifest, local.key, tools.store, tools.limits)
-                      : Result<Comparison>(Comparison::invalid);
+  check.outcome = compare(check, local, tools);
   if (!check.outcome || *check.outcome != Comparison::conflict) return {};
   if (local.frozen)  // known, and shown to all: two that were shown it do not go on telling each other
     if (const auto known = tools.store.conflict(); known && *known) return {};
-  Data theirs{0, local.head.fork, {}, {}};
-  theirs.proof.upgrade = *upgrade;
-  encode_into(check.trees.emplace_back(), theirs);
-  ProofRequest own;
-  own.upgrade = UpgradeRequest{{}, upgrade->length};
-  if (auto proof = produce(own, local.head, prologue_length(local.manifest, local.key), tools.store))
-    encode_into(check.trees.emplace_back(), Data{0, local.head.fork, std::move(*proof), {}});
+  const Data& shown = check.item.data.data;
+  Buffer manifest = to_buffer(shown.manifest);
+  if (local.manifest && !is_compat(*local.manifest, local.key)) manifest = encoded(*local.manifest);
+  show(*shown.proof.upgrade, shown.fork, manifest, check.trees);
+  if (!check.beside.empty()) {
+    check.trees.push_back(std::move(check.beside));
+  } else {
+    ProofRequest own;
+    own.upgrade = UpgradeRequest{{}, shown.proof.upgrade->length};
+    if (auto proof = produce(own, local.head, prologue_length(local.manifest, local.key), tools.store))
+      show(*proof->upgrade, local.head.fork, manifest, check.trees);
+  }
+  // Of a core that only a peer has named nothing is kept.
+  if (tools.unrecorded) return {};
   // Before anybody is told: a core that was frozen stays so, and can show why, whatever happens to us.
   Delta delta;
   if (auto kept = tools.store.keep_conflict(check.trees); !kept) delta.error = kept.error();

@@ -120,6 +120,9 @@ struct ReorgStep {
 
 struct ConflictCheck {
   Ingest::Item item;
+  // A tree of the same length that the peer showed before, as a data message: both are beyond what is here,
+  // and compared with each other. Empty: with ours.
+  Buffer beside{};
   Result<Comparison> outcome = Comparison::invalid;
   // Of a conflict: both signed trees as data messages of request 0, for whoever is to see them.
   std::vector<Buffer> trees;

@@ -301,6 +301,7 @@ void OpenCore::freeze() {
   if (local_.frozen) return;
   local_.frozen = true;
   record_.frozen = true;
+  if (!recorded_) return;  // nobody here has asked for it
   tell({CoreEvent::Kind::frozen, local_.head.length, local_.head.fork, {}});
   node_.hooks.core_frozen(local_.key);
 }

@@ -126,12 +126,28 @@ void Replicator::take_data(Attachment& attachment) {
         owner_.reorg_step(ReorgStep{std::move(item), std::move(reorg_), {}});
         break;
       }
-      case Purpose::conflict:
-        attachment.conflict_asked = true;  // or shown to us unasked
-        owner_.conflict_check({std::move(item), Comparison::invalid, {}});
-        break;
+      case Purpose::conflict: shown(attachment, std::move(item)); break;
     }
   }
+}
+
+// A tree that we asked for, or that the peer shows unasked. One of more than is here says nothing alone:
+// beside another one of the same length it tells that two were signed.
+void Replicator::shown(Attachment& attachment, Ingest::Item item) {
+  const Data& data = item.data.data;
+  const bool unasked = !item.data.asked.parts.upgrade;
+  ConflictCheck check;
+  if (unasked && (data.fork != local_.head.fork || data.proof.upgrade->length > local_.head.length)) {
+    if (attachment.beyond.empty()) {
+      Writer writer(attachment.beyond);
+      encode(writer, data);
+      return;
+    }
+    check.beside = std::exchange(attachment.beyond, {});
+  }
+  attachment.conflict_asked = true;
+  check.item = std::move(item);
+  owner_.conflict_check(std::move(check));
 }
 
 // One batch a peer at a time: what is on the pool is not yet in the queue that has_send_room() measures.
@@ -580,6 +596,7 @@ bool Replicator::fetched(const CoreChannel& channel) const {
     return attachment.channel == &channel && (attachment.conflict_asked || to_compare(attachment));
   };
   if (std::ranges::any_of(attachments_, compares)) return false;
+  if (local_.frozen) return true;  // it takes nothing more
   const RemoteState& remote = channel.remote();
   if (!remote.synced) return false;
   if (node_.sparse) return true;

@@ -112,6 +112,7 @@ class Replicator {
     Instant answered{};           // when its last answer came
     bool conflict_asked = false;  // its tree is being compared with ours
     bool on_trial = false;        // its signature did not hold: only the proof of a second history excuses it
+    Buffer beyond{};              // the last tree that it showed of more than is here, as a data message
     bool slow = false;  // owed answers for too long; asked only for what nobody else has, one at a time
   };
 
@@ -122,6 +123,7 @@ class Replicator {
   std::size_t room(const Attachment& attachment) const;
   void take_requests(Attachment& attachment);
   void take_data(Attachment& attachment);
+  void shown(Attachment& attachment, Ingest::Item item);
   void ask_upgrade(Attachment& attachment);
   void ask_reorg(Attachment& attachment);
   void continue_reorg();

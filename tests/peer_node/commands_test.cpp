@@ -244,6 +244,19 @@ TEST_CASE("a core whose writer signed two histories is exit 4, where it is met a
     ran = co_await world.call(world.b, "info --json");
     CHECK(ran.json().at("cores").at(0).at("frozen") == true);
     co_await twin.node->close();
+
+    // Who follows it and has nothing is told, too, by whichever command meets them first.
+    const std::string met = to_string(*reader);
+    const std::vector<std::string> commands = {"connect " + met, "download --all --peer " + met};
+    for (const std::string& command : commands) {
+      test::Place fresh;
+      co_await world.open(fresh, false);
+      CHECK((co_await world.call(fresh, "add --core " + key)).code == 0);
+      ran = co_await world.call(fresh, command);
+      CHECK(ran.code == 4);
+      CHECK(ran.err == "sheaf: " + key + ": its writer signed two histories; it takes nothing more\n");
+      co_await fresh.node->close();
+    }
   };
   world.run(story());
 }

@@ -95,6 +95,84 @@ TEST_CASE(
   CHECK(world.until([&] { return info(world, own).frozen; }));
 }
 
+TEST_CASE(
+    "who has nothing of a core, or less, learns from one that is frozen why, and does not wait for it") {
+  for (const std::size_t have : {0, 2}) {
+    CAPTURE(have);
+    World world;
+    Node& one = world.add();
+    Core log = create(world, one);
+    append(world, log, 0, have);
+    Node& early = world.add();
+    Core copy = follow(world, early, log.key());
+    if (have > 0) {
+      auto& first = world.join(early, one, Until::complete);
+      REQUIRE(world.until([&] { return first.a_ended.has_value(); }));
+      REQUIRE(caught_up(info(world, copy), info(world, log)));
+    }
+    append(world, log, have, 3 - have);
+    Node& two = world.add_copy(one);
+    Core twin = core_of(world, two, log.key());
+    append(world, log, 100, 2);
+    append(world, twin, 200, 3);
+    Node& third = world.add();
+    Core seen = follow(world, third, log.key());
+    world.link(third, one);
+    world.link(third, two);
+    REQUIRE(world.until([&] { return info(world, seen).frozen; }));
+
+    // From here on the writers are met by nobody.
+    Node* shows = &world.restart(third);
+    for (Node* dialling : {&early, &world.add()}) {
+      const bool follows = dialling == &early;
+      CAPTURE(follows);
+      auto& meeting = world.join(*dialling, *shows, Until::complete);
+      REQUIRE(world.until([&] { return meeting.a_ended.has_value(); }, std::chrono::seconds(20)));
+      CHECK(meeting.a_ended->value().complete);
+      if (!follows) continue;
+      CHECK(info(world, copy).frozen);
+      CHECK(info(world, copy).length == Length{have});
+      for (std::uint64_t i = 0; i < have; ++i) CHECK(get(world, copy, i).has_value());
+    }
+    // It stays so, and is handed on.
+    shows = &world.restart(early);
+    Core kept = core_of(world, *shows, log.key());
+    CHECK(info(world, kept).frozen);
+    Node& last = world.add();
+    Core none = follow(world, last, log.key());
+    auto& meeting = world.join(last, *shows, Until::complete);
+    REQUIRE(world.until([&] { return meeting.a_ended.has_value(); }, std::chrono::seconds(20)));
+    CHECK(info(world, none).frozen);
+  }
+}
+
+TEST_CASE("an archive that is frozen is refused by who would have followed it, with the reason") {
+  World world;
+  Node& one = world.add();
+  auto archive = world.run(one.init_archive());
+  REQUIRE(archive.has_value());
+  REQUIRE(world.run(archive->put("a", {})).has_value());
+  Node& two = world.add_copy(one);
+  auto twin = world.run(two.archive(archive->key()));
+  REQUIRE(twin.has_value());
+  REQUIRE(world.run(archive->put("b", {})).has_value());
+  REQUIRE(world.run(twin->put("c", {})).has_value());
+  Node& third = world.add();
+  auto copy = world.run(third.follow_archive(archive->key()));
+  REQUIRE(copy.has_value());
+  world.link(third, one);
+  world.link(third, two);
+  REQUIRE(world.until([&] { return world.run(copy->info())->frozen; }));
+
+  Node& shows = world.restart(third);
+  Node& stranger = world.add();
+  auto& meeting = world.join(shows, stranger, Until::complete);
+  REQUIRE(world.until([&] { return meeting.a_ended.has_value(); }, std::chrono::seconds(20)));
+  REQUIRE(meeting.a_ended->has_value());
+  CHECK(meeting.a_ended->value().refused.contains("frozen"));
+  CHECK(world.run(stranger.archives()).value().empty());
+}
+
 TEST_CASE("two histories that part while all are connected freeze all of them") {
   World world;
   Node& one = world.add();

@@ -33,8 +33,11 @@ asio::awaitable<Outcome> fetch_core(CommandContext& context, Core& core, Wait wa
     if (downloaded.error() != make_error_code(NetErrc::timed_out)) co_return failed(downloaded.error(), name);
     const auto info = co_await core.info();
     const std::uint64_t missing = info ? info->length.value - info->local.value : 0;
+    if (info && info->frozen) co_return frozen(core.key());
     co_return failed(exit_code::no_peer, fmt::format("{}: {} blocks that no peer gave", name, missing));
   }
+  const auto info = co_await core.info();
+  if (info && info->frozen) co_return frozen(core.key());
   co_return Outcome{};
 }
 

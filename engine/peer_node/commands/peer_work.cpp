@@ -118,6 +118,19 @@ asio::awaitable<void> say_what_lacks(CommandContext& context, Io& io, const Sess
   }
 }
 
+Outcome frozen(const CoreKey& core) {
+  return failed(exit_code::integrity,
+                to_string(core) + ": its writer signed two histories; it takes nothing more");
+}
+
+asio::awaitable<Outcome> look_for_frozen(CommandContext& context) {
+  const auto cores = co_await context.node.cores();
+  if (!cores) co_return failed(cores.error(), "cores");
+  for (const CoreInfo& core : *cores)
+    if (core.frozen) co_return frozen(core.key);
+  co_return Outcome{};
+}
+
 asio::awaitable<Outcome> with_peer(CommandContext& context, const std::optional<Address>& peer,
                                    asio::awaitable<Outcome> work) {
   if (!peer) co_return co_await std::move(work);

@@ -37,6 +37,10 @@ boost::asio::awaitable<Result<SessionSummary>> connect_in_time(CommandContext& c
 boost::asio::awaitable<void> say_what_lacks(CommandContext& context, Io& io, const SessionSummary& ended,
                                             std::string name);
 
+// What is not to be mended by meeting peers again: a core that takes nothing more. The first of those here.
+boost::asio::awaitable<Outcome> look_for_frozen(CommandContext& context);
+Outcome frozen(const CoreKey& core);
+
 // What a session that ended comes to for the shell.
 Outcome outcome_of(const Result<SessionSummary>& ended, const std::string& peer);
 

@@ -51,17 +51,6 @@ asio::awaitable<void> keep_connected(CommandContext& context, const Address& pee
   [[maybe_unused]] const auto ended = co_await context.node.connect(peer, Until::closed);
 }
 
-// What is not to be mended by connecting again: a core that takes nothing more.
-asio::awaitable<Outcome> look_for_frozen(CommandContext& context) {
-  const auto cores = co_await context.node.cores();
-  if (!cores) co_return failed(cores.error(), "cores");
-  for (const CoreInfo& core : *cores)
-    if (core.frozen)
-      co_return failed(exit_code::integrity,
-                       to_string(core.key) + ": its writer signed two histories; it takes nothing more");
-  co_return Outcome{};
-}
-
 asio::awaitable<void> connect_once(CommandContext& context, const Address& peer, Io& io, Outcome& worst) {
   const auto ended = co_await connect_in_time(context, peer, Until::complete);
   Outcome one = outcome_of(ended, to_string(peer));

@@ -46,7 +46,9 @@ asio::awaitable<Outcome> sync(CommandContext& context, const SyncCommand& comman
   if (by_other && (command.live || context.node_is_sparse || co_await all_is_here(context)))
     ended->complete = true;
   if (ended && ended->complete && !command.live) co_await say_what_lacks(context, io, *ended, stdio);
-  co_return outcome_of(ended, stdio);
+  Outcome outcome = outcome_of(ended, stdio);
+  if (outcome.code == exit_code::done && !command.live) outcome = co_await look_for_frozen(context);
+  co_return outcome;
 }
 
 }  // namespace
