@@ -141,11 +141,14 @@ asio::awaitable<void> Holder::close() {
 CommandHost::Answer Holder::consider(const Handover& handover) {
   const auto parsed = parse_arguments(handover.arguments, handover.around);
   const auto* command = std::get_if<Command>(&parsed);
-  if (command == nullptr || !traits_of(command->action).replicates) return Answer::run;
-  // Sessions last, and a short command of ours shall not wait for them; nor would a node that was opened for
-  // something else fetch everything.
-  if (!traits_of(own_.action).replicates) return Answer::decline;
-  return traits_of(command->action).resumable ? Answer::run_while : Answer::run;
+  if (command == nullptr) return Answer::run;
+  const CommandTraits theirs = traits_of(command->action);
+  const CommandTraits own = traits_of(own_.action);
+  // Sessions last, and so does whoever watches: a short command of ours shall not wait for them. Nor would a
+  // node that was opened for something else fetch everything.
+  const bool outlasts = theirs.replicates || (theirs.endless && !own.endless);
+  if (outlasts && !own.replicates) return Answer::decline;
+  return theirs.replicates && theirs.resumable ? Answer::run_while : Answer::run;
 }
 
 asio::awaitable<int> Holder::run(Handover handover, StandardDescriptors descriptors, const Stop& stop) {

@@ -249,3 +249,30 @@ test('bench store measures every store at every size, and sets the router agains
     assert.ok(twice >= once + 1, `${bytes} bytes: ${once} and ${twice} times what was given`)
   }
 })
+
+test('who watches does not hold up a short command that had the folder first', limit, async (t) => {
+  const sheaf = new Sheaf(t)
+  await put(sheaf, 'first', 'one')
+  let goOn
+  const gate = new Promise((resolve) => { goOn = resolve })
+  const slow = sheaf.run(['store', 'put', 'slow'], {
+    input: (async function * () {
+      yield Buffer.from('beg')
+      await gate
+      yield Buffer.from('un')
+    })()
+  })
+  const watch = sheaf.start(['store', 'watch'])
+  const live = sheaf.start(['list', '--live'])
+  for (let i = 0; i < 5; ++i) await listed(sheaf) // time for the two to ask whoever holds the folder
+  goOn()
+  await slow
+  while (!watch.stderr.includes('watching')) await within(new Promise((resolve) => watch.child.stderr.once('data', resolve)), 'the watch to begin')
+  await put(sheaf, 'second', 'two')
+  await watch.next((m) => m.key === 'second', 'what is put while it watches')
+  assert.equal((await get(sheaf, 'slow')).toString(), 'begun')
+  for (const one of [watch, live]) {
+    one.child.kill('SIGINT')
+    assert.deepEqual(await one.exited, { code: 0, signal: null })
+  }
+})
