@@ -84,6 +84,7 @@ Result<void> RouterImpl::read(Bytes key, const Pointer& pointer, Buffer& out, Ch
     }
     all_missing = false;
     bad.push_back(at);
+    note(store->label() + ": a copy is not what was written");
   }
   out.resize(start);
   // A block that is nowhere is one that a loss of power has taken: its core fetches it again.
