@@ -1,4 +1,5 @@
-// From a caller's executor onto the node's strand and back, with cancellation that cannot arrive too late.
+// From a caller's executor onto the node's strand and back, with cancellation that cannot arrive too late,
+// nor too early: what a cancelled coroutine calls begins cancelled.
 //
 // Asio's co_spawn hands a cancel to another executor as a bare pointer into the caller's cancellation slot
 // (Boost 1.81), which dangles when the call ends before the strand gets to it. Here the cancel travels with a
@@ -29,19 +30,23 @@ namespace sheaf {
 
 namespace detail {
 
+// Shared by the call and by every cancel that is on its way.
+using SharedStop = std::shared_ptr<boost::asio::cancellation_signal>;
+
 // Inside the node being cancelled is a value, not an exception.
 template <class T>
-boost::asio::awaitable<T> told_by_value(boost::asio::awaitable<T> work) {
+boost::asio::awaitable<T> told_by_value(boost::asio::awaitable<T> work, SharedStop stop, bool was_cancelled) {
   co_await boost::asio::this_coro::throw_if_cancelled(false);
+  if (was_cancelled) stop->emit(boost::asio::cancellation_type::terminal);
   co_return co_await std::move(work);
 }
 
-// What runs on the strand for one call; shared by the call and by every cancel that is on its way.
+// What runs on the strand for one call. `was_cancelled`: the caller was, before it called.
 template <class T, class Handler>
 void begin_hop(const boost::asio::any_io_executor& strand, boost::asio::awaitable<Result<T>> work,
-               Handler handler) {
+               Handler handler, bool was_cancelled) {
   namespace asio = boost::asio;
-  auto stop = std::make_shared<asio::cancellation_signal>();
+  const auto stop = std::make_shared<asio::cancellation_signal>();
   auto slot = asio::get_associated_cancellation_slot(handler);
   if (slot.is_connected()) {
     slot.assign([strand, stop](asio::cancellation_type type) {
@@ -57,19 +62,21 @@ void begin_hop(const boost::asio::any_io_executor& strand, boost::asio::awaitabl
     };
     asio::dispatch(home, std::move(complete));
   };
-  asio::co_spawn(strand, told_by_value(std::move(work)),
+  asio::co_spawn(strand, told_by_value(std::move(work), stop, was_cancelled),
                  asio::bind_cancellation_slot(stop->slot(), std::move(back)));
 }
 
 }  // namespace detail
 
-// The work's own result, or cancelled_error() when the cancel came before its first turn on the strand.
+// The work's own result, or cancelled_error() when the cancel came between the call and its first turn on the
+// strand. Work that waits for nothing takes effect also where the caller was cancelled before.
 template <class T>
 boost::asio::awaitable<Result<T>> hop(boost::asio::any_io_executor strand,
                                       boost::asio::awaitable<Result<T>> work) {
   co_await boost::asio::this_coro::throw_if_cancelled(false);
-  auto initiate = [strand](auto handler, boost::asio::awaitable<Result<T>> work) {
-    detail::begin_hop<T>(strand, std::move(work), std::move(handler));
+  const bool cancelled = co_await was_cancelled();
+  auto initiate = [strand, cancelled](auto handler, boost::asio::awaitable<Result<T>> work) {
+    detail::begin_hop<T>(strand, std::move(work), std::move(handler), cancelled);
   };
   try {
     co_return co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>,

@@ -53,7 +53,7 @@ boost::asio::awaitable<Result<SessionSummary>> Link::once(Until until) {
 boost::asio::awaitable<Result<SessionSummary>> Link::run(Until until) {
   if (until != Until::closed) co_return co_await once(until);
   std::uint64_t failures = 0;
-  Result<SessionSummary> last = EngineErrc::no_peer;
+  Result<SessionSummary> last = cancelled_error();
   while (!co_await was_cancelled()) {
     const Instant began = node_.timers.now();
     last = co_await once(Until::ended);

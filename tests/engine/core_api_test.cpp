@@ -1,4 +1,9 @@
 // What the calls of a core answer, also when they cannot do what they are asked.
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
 #include "sheaf/storage/error.hpp"
 #include "tests/support/cores.hpp"
 
@@ -119,6 +124,36 @@ TEST_CASE("a link ends when its node closes, dialling or not") {
     const std::size_t dials = world.dials;
     world.pass(200s);
     CHECK(world.dials == dials);
+  }
+}
+
+TEST_CASE("whoever was cancelled before it calls waits for nothing") {
+  for (const bool reachable : {false, true}) {
+    World world;
+    Node& one = world.add();
+    Node& two = world.add();
+    Core log = create(world, one);
+    world.roads_open = reachable;
+    std::optional<Error> linked;
+    std::optional<Error> waited;
+    boost::asio::cancellation_signal stop;
+    boost::asio::co_spawn(
+        world.io(),
+        [&]() -> awaitable<void> {
+          co_await boost::asio::this_coro::throw_if_cancelled(false);
+          stop.emit(boost::asio::cancellation_type::terminal);
+          const auto link = co_await one.connect(world.address_of(two), Until::closed);
+          linked = link.error();
+          const auto block = co_await log.get(BlockIndex{5}, Core::From::future);
+          waited = block.error();
+          // What waits for nothing is done all the same: whoever is cancelled has things to put in order.
+          CHECK((co_await log.info()).has_value());
+        },
+        boost::asio::bind_cancellation_slot(stop.slot(), boost::asio::detached));
+    CHECK(world.until([&] { return waited.has_value(); }, 0s));
+    CHECK(linked == cancelled_error());
+    CHECK(waited == cancelled_error());
+    world.run(one.close());
   }
 }
 
