@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A batch of the router becomes one of the root with marks, pointers and reverse records.
+// A batch of the router becomes one of the root with marks, pointers and a journal entry.
 constexpr std::size_t root_batch_operations = 100'000;
 constexpr std::size_t root_batch_bytes = 96 * 1024 * 1024;
 

@@ -107,8 +107,8 @@ void RouterImpl::derive_limits() {
   limits_.key_bytes = std::min(limits_.key_bytes + key_overhead, root.key_bytes) - key_overhead;
   limits_.value_bytes = std::min(limits_.value_bytes, root.value_bytes - 1);
   limits_.batch_bytes = std::min(limits_.batch_bytes, root.batch_bytes);
-  // A put becomes its entry, and a reverse record for each copy, old and new.
-  const std::size_t each = 1 + 2 * ports_.size();
+  // A put becomes its entry, and where it replaces one of format 1, the end of its reverse records.
+  const std::size_t each = 1 + ports_.size();
   limits_.batch_operations = std::min(limits_.batch_operations, (root.batch_operations - 8) / each);
   for (const auto& port : ports_) {
     const StoreLimits& store = port->backend().limits();
@@ -237,6 +237,7 @@ Result<void> RouterImpl::check_root() {
     const auto next = decode_u64(reserved);
     if (!next) return next.error();
     const std::lock_guard lock(versions_);
+    format_ = *version;
     next_version_ = reserved_ = std::max(*next, reserved_);
     return {};
   } else if (got.error() != StorageErrc::not_found) {
@@ -270,7 +271,10 @@ Result<void> RouterImpl::write_format() {
   Batch batch;
   batch.put_copy(format_key(), encode_u64(format_version), state_traits);
   batch.put_copy(reserved_key(), encode_u64(reserved_), state_traits);
-  return root_.write(batch, Durable::yes);
+  if (auto written = root_.write(batch, Durable::yes); !written) return written;
+  const std::lock_guard lock(versions_);
+  format_ = format_version;
+  return {};
 }
 
 // 0 where the root does not have it.

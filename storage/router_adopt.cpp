@@ -42,14 +42,13 @@ Result<bool> RouterImpl::absorb_one(RouterPort& port, const Change& change) {
   }
   if (port.take_own(change.key)) return false;
   if (as_text(change.key).starts_with(as_text(reserved_prefix))) return false;
-  Buffer outer;
-  auto known = root_.get(reverse_key(port.number, change.key), outer);
-  if (!known && known.error() != StorageErrc::not_found) return failed(known.error());
+  const auto known = owner(port, change.key);
+  if (!known) return failed(known.error());
 
   if (change.kind == Change::Kind::del) {
-    if (!known) return false;
+    if (!*known) return false;
     Batch batch;
-    batch.del(outer);
+    batch.del(**known);
     if (auto gone = put_through(batch, Durable::no, {}); !gone) return failed(gone.error());
     return true;
   }
@@ -59,7 +58,8 @@ Result<bool> RouterImpl::absorb_one(RouterPort& port, const Change& change) {
     return failed(got.error());
   }
   if (value.size() > limits_.value_bytes) return false;
-  if (known) {
+  if (*known) {
+    const Buffer& outer = **known;
     // Another value under a copy of ours is a new value of the outer key, unless it is what we know already.
     auto record = root_record(outer);
     if (!record) return failed(record.error());
@@ -96,9 +96,9 @@ Result<void> RouterImpl::remove_original(RouterPort& port, Bytes original) {
   return root_.del(reverse_key(port.number, original), Durable::no);
 }
 
-// What others put here while nobody followed the changes. A copy of ours has a reverse record; one that is
-// being put, or that a crash has left, has a copy record beside it. What they changed or deleted then looks
-// like damage, and is check()'s.
+// What others put here while nobody followed the changes. A copy of ours has a key of ours, or is named by
+// the root, or has a record beside it, as one that is being put, or that a crash has left. What they changed
+// or deleted then looks like damage, and is check()'s.
 Result<std::uint64_t> RouterImpl::absorb_strangers(RouterPort& port) {
   const auto failed = [](const Error& error) -> Result<std::uint64_t> {
     return {boost::system::in_place_error, error};
@@ -144,17 +144,42 @@ Result<std::uint64_t> RouterImpl::absorb_strangers(RouterPort& port) {
   return taken;
 }
 
-// Whether an entry names it. A reverse record alone is a mark of adopt().
+// Whose copy a key is: a reverse record in the root says it of a value that is being taken in, and of what
+// was put in format 1; of every other copy the record beside it, if the root names that copy still.
+Result<std::optional<Buffer>> RouterImpl::owner(RouterPort& port, Bytes key) {
+  Buffer outer;
+  if (auto known = root_.get(reverse_key(port.number, key), outer); known)
+    return std::optional(outer);
+  else if (known.error() != StorageErrc::not_found)
+    return known.error();
+  const auto version = version_of_copy(key);
+  if (!version) return std::optional<Buffer>();
+  Buffer bytes;
+  if (auto got = port.get(copy_record_key(*version, key), bytes, Checked::yes); !got) {
+    if (got.error() == StorageErrc::not_found) return std::optional<Buffer>();
+    return got.error();
+  }
+  auto record = decode_copy_record(bytes);
+  if (!record) return std::optional<Buffer>();
+  const auto current = named(record->outer_key, *version, port.number, key);
+  if (!current) return current.error();
+  return *current ? std::optional(std::move(record->outer_key)) : std::nullopt;
+}
+
+// Whether it is a copy of ours, whatever became of it since: what has a key of ours, or what an entry names.
+// A reverse record alone is a mark of adopt().
 Result<bool> RouterImpl::is_own_copy(RouterPort& port, Bytes key) {
   const auto failed = [](const Error& error) -> Result<bool> {
     return {boost::system::in_place_error, error};
   };
-  Buffer outer;
-  if (auto known = root_.get(reverse_key(port.number, key), outer); !known) {
-    if (known.error() == StorageErrc::not_found) return false;
-    return failed(known.error());
+  if (const auto version = version_of_copy(key)) {
+    const std::lock_guard lock(versions_);
+    if (*version < next_version_) return true;
   }
-  const auto record = root_record(outer);
+  const auto outer = owner(port, key);
+  if (!outer) return failed(outer.error());
+  if (!*outer) return false;
+  const auto record = root_record(**outer);
   if (!record) return failed(record.error());
   const auto entry = *record ? decode_entry(**record) : Result<Entry>(Entry{});
   if (!entry) return true;  // check() reports it

@@ -276,8 +276,7 @@ Result<std::uint64_t> RouterImpl::rebuild_root() {
   const std::lock_guard committing(committing_);
   for (const auto& [outer, pointer] : pointers) {
     batch.put_copy(entry_key(outer), encode_pointer(pointer));
-    for (const CopyAt& copy : pointer.copies) batch.put_copy(reverse_key(copy.store, copy.key), outer);
-    if (batch.size() + ports_.size() + 1 < root_.limits().batch_operations) continue;
+    if (batch.size() + 1 < root_.limits().batch_operations) continue;
     if (auto written = root_.write(batch, Durable::yes); !written) return failed(written.error());
     batch.clear();
   }

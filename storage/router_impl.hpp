@@ -179,6 +179,7 @@ class RouterImpl final : public Router {
   Result<bool> absorb_stranger(RouterPort& port, Bytes key);
   Result<void> adopt(RouterPort& port, Bytes original, Bytes value);
   Result<void> remove_original(RouterPort& port, Bytes original);
+  Result<std::optional<Buffer>> owner(RouterPort& port, Bytes key);
   Result<bool> is_adopted(RouterPort& port, Bytes key, Bytes value);
   Result<bool> is_own_copy(RouterPort& port, Bytes key);
   Result<void> leave_out_recorded(RouterPort& port, std::set<Buffer>& keys);
@@ -220,6 +221,7 @@ class RouterImpl final : public Router {
   std::mutex versions_;  // guards what follows
   std::uint64_t next_version_ = 1;
   std::uint64_t reserved_ = 1;
+  std::uint64_t format_ = 0;  // of the root
   std::set<std::uint64_t> in_flight_;
 
   std::mutex settling_;

@@ -11,8 +11,9 @@
 namespace sheaf::router_records {
 namespace {
 
-constexpr std::uint8_t pointer_version = 1;
+constexpr std::uint8_t reversed_pointer_version = 1;
 constexpr std::uint8_t block_pointer_version = 2;
+constexpr std::uint8_t pointer_version = 3;
 constexpr std::uint8_t copy_record_version = 1;
 constexpr std::uint8_t journal_version = 1;
 
@@ -43,7 +44,9 @@ Checksum checksum_of(Bytes bytes) {
 Buffer encode_pointer(const Pointer& pointer) {
   Buffer bytes;
   Writer out(bytes);
-  out.u8(pointer.block ? block_pointer_version : pointer_version);
+  out.u8(pointer.block      ? block_pointer_version
+         : pointer.reversed ? reversed_pointer_version
+                            : pointer_version);
   out.uint(pointer.version);
   out.uint(pointer.length);
   if (!pointer.block) out.fixed(pointer.checksum);
@@ -64,8 +67,9 @@ Result<Entry> decode_entry(Bytes record) {
   Reader in(content);
   Pointer pointer;
   const std::uint8_t kind = in.u8();
-  if (kind != pointer_version && kind != block_pointer_version) return StorageErrc::damaged;
+  if (kind < reversed_pointer_version || kind > pointer_version) return StorageErrc::damaged;
   pointer.block = kind == block_pointer_version;
+  pointer.reversed = kind == reversed_pointer_version;
   pointer.version = in.uint();
   pointer.length = in.uint();
   if (!pointer.block) pointer.checksum = in.fixed<Checksum>();
@@ -197,6 +201,14 @@ Buffer value_copy_key(std::uint64_t version, std::uint64_t random) {
   add_big_endian(key, version, 7);
   add_big_endian(key, random, 8);
   return key;
+}
+
+std::optional<std::uint64_t> version_of_copy(Bytes copy_key) {
+  if (copy_key.size() != 16 || copy_key[0] != std::byte{1}) return std::nullopt;
+  std::uint64_t version = 0;
+  for (const std::byte byte : copy_key.subspan(1, 7))
+    version = version << 8 | std::to_integer<std::uint64_t>(byte);
+  return version;
 }
 
 Buffer copy_key(const Pointer& pointer, const CopyAt& copy, Bytes outer_key) {

@@ -7,14 +7,17 @@
 //   00 ‖ 03 ‖ store                  versions below this one are settled in that store (u64)
 //   00 ‖ 04 ‖ store                  versions below this one were in that store before it joined (u64)
 //   01 ‖ outer key                   value ‖ 00, or pointer ‖ 01
-//   02 ‖ store ‖ copy key            outer key: the reverse record of a copy
+//   02 ‖ store ‖ key                 outer key: the reverse record of a value of others that is being taken
+//                                    in; in roots of format 1 also of every copy
 //   03 ‖ version                     journal entry of a put that is not settled yet
 //   04 ‖ size ‖ outer key ‖ version  a diverging copy that was kept aside
 //
 // In a store:
 //   01 ‖ version (7 bytes) ‖ random  a copy, nothing around it; 16 bytes in all. Any other key that does not
-//                                    begin with 0 is somebody else's, or a copy that was adopted
-//   00 ‖ 72 ‖ version ‖ copy key     its record: checksum, length, outer key
+//                                    begin with 0 is somebody else's
+//   00 ‖ 72 ‖ version ‖ copy key     its record: checksum, length, outer key. Its key follows from the
+//   copy's,
+//                                    so it leads from a copy back to its outer key
 //   00 ‖ 62 ‖ version ‖ outer key    a copy of a value of role `block`: found by its pointer, so it needs no
 //                                    reverse record, and vouched for by the core's tree, so it needs no
 //                                    checksum
@@ -31,7 +34,8 @@
 
 namespace sheaf::router_records {
 
-inline constexpr std::uint32_t format_version = 1;
+// Roots of format 1 are read and written on; their format goes up before the first record of this one.
+inline constexpr std::uint32_t format_version = 2;
 
 // XXH3-128, canonical form.
 struct Checksum {
@@ -55,7 +59,8 @@ struct Pointer {
   std::uint64_t version = 0;
   std::uint64_t length = 0;
   bool block = false;
-  Checksum checksum{};  // not of a block
+  bool reversed = false;  // of format 1: the root has reverse records of its copies
+  Checksum checksum{};    // not of a block
   std::vector<CopyAt> copies;
 };
 
@@ -102,10 +107,12 @@ Buffer journal_key(std::uint64_t version);
 Buffer aside_key(Bytes outer_key, std::uint64_t version);
 Buffer copy_record_key(std::uint64_t version, Bytes copy_key);
 Buffer block_copy_key(std::uint64_t version, Bytes outer_key);
-// In the order of the puts, so that a store writes the copies, and the root their reverse records, next to
-// the ones before: in LevelDB that saves a quarter of a put of 100 bytes (bench_stores FOLDER 100 20000000
-// router-one). `random` tells apart the copies of one put, and routers that share a store.
+// In the order of the puts, so that a store writes the copies next to the ones before: in LevelDB that saves
+// a quarter of a put of 100 bytes (bench_stores FOLDER 100 20000000 router-one). `random` tells apart the
+// copies of one put, and routers that share a store.
 Buffer value_copy_key(std::uint64_t version, std::uint64_t random);
+// The version in such a key; none in others.
+std::optional<std::uint64_t> version_of_copy(Bytes copy_key);
 // The key of a copy in its store.
 Buffer copy_key(const Pointer& pointer, const CopyAt& copy, Bytes outer_key);
 

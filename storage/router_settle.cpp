@@ -185,7 +185,7 @@ Result<Journal> RouterImpl::roll_back(std::uint64_t version, const Journal& jour
       if (entry->pointer) {
         if (entry->pointer->version != version) continue;
         for (const CopyAt& copy : entry->pointer->copies) {
-          if (!entry->pointer->block) root.del(reverse_key(copy.store, copy.key));
+          if (entry->pointer->reversed) root.del(reverse_key(copy.store, copy.key));
           lost.keys.emplace_back(copy.store, copy_key(*entry->pointer, copy, before.key));
           if (!entry->pointer->block) lost.keys.emplace_back(copy.store, copy_record_key(version, copy.key));
         }
@@ -197,7 +197,7 @@ Result<Journal> RouterImpl::roll_back(std::uint64_t version, const Journal& jour
     }
     root.put(entry_key(before.key), *before.record);
     const auto old = decode_entry(*before.record);
-    if (old && old->pointer && !old->pointer->block)
+    if (old && old->pointer && old->pointer->reversed)
       for (const CopyAt& copy : old->pointer->copies)
         root.put_copy(reverse_key(copy.store, copy.key), before.key);
   }

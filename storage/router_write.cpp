@@ -135,22 +135,24 @@ std::uint64_t RouterImpl::lowest_in_flight() {
   return in_flight_.empty() ? next_version_ : *in_flight_.begin();
 }
 
-// Versions are never given out twice: the root says how far they may have got, synced, before they do.
+// Versions are never given out twice: the root says how far they may have got, synced, before they do. And in
+// which format its records are.
 Result<void> RouterImpl::reserve_versions() {
   std::uint64_t wanted = 0;
   {
     const std::lock_guard lock(versions_);
-    if (next_version_ + versions_reserved / 2 < reserved_) return {};
+    if (format_ == format_version && next_version_ + versions_reserved / 2 < reserved_) return {};
     wanted = next_version_ + versions_reserved;
   }
   {
     const std::lock_guard committing(committing_);
-    if (auto written =
-            root_.put(reserved_key(), encode_u64(wanted), {.role = Traits::Role::state}, Durable::yes);
-        !written)
-      return written;
+    Batch batch;
+    batch.put_copy(format_key(), encode_u64(format_version));
+    batch.put_copy(reserved_key(), encode_u64(wanted));
+    if (auto written = root_.write(batch, Durable::yes); !written) return written;
     const std::lock_guard lock(versions_);
     reserved_ = std::max(reserved_, wanted);
+    format_ = format_version;
   }
   // What is settled now need not be looked at by an opening after a crash.
   (void)settle();
@@ -280,7 +282,7 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
       if (!entry) return entry.error();
       old_pointer = std::move(entry->pointer);
     }
-    if (old_pointer && !old_pointer->block)
+    if (old_pointer && old_pointer->reversed)
       for (const CopyAt& copy : old_pointer->copies) plan.root_.del(reverse_key(copy.store, copy.key));
     if (operation.traits.role == Traits::Role::value || old_pointer) {
       plan.journal_bytes_ += operation.key.size() + (old ? old->size() : 0) + 8;
@@ -305,10 +307,7 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
     if (!routed.pointer.block) routed.pointer.checksum = checksum_of(operation.value);
     for (RouterPort* const port : routed.ports) {
       CopyAt copy{.store = port->number, .key = {}};
-      if (!routed.pointer.block) {
-        copy.key = value_copy_key(plan.version_, random++);
-        plan.root_.put_copy(reverse_key(copy.store, copy.key), operation.key);
-      }
+      if (!routed.pointer.block) copy.key = value_copy_key(plan.version_, random++);
       add_copy(plan.copies_[port], routed.pointer, copy, operation.key, operation.value, true);
       routed.pointer.copies.push_back(std::move(copy));
     }
