@@ -69,6 +69,7 @@ void ValueLog::forget() {
   spaces_.clear();
   unmovable_.clear();
   victim_.reset();
+  waste_ = Waste::little;
 }
 
 std::shared_ptr<Segment> ValueLog::make_segment(SegmentNumber number) {

@@ -106,7 +106,7 @@ Result<void> ValueLog::write(const Batch& batch, Durable durable) {
   constexpr std::uint64_t least_budget = 256 * 1024;
   constexpr std::uint64_t operation_budget = 2 * 1024;
   if (checkpoint_due()) (void)checkpoint(Durable::no);
-  if (!poisoned_)
+  if (!poisoned_ && (waste_ == Waste::much || !values.empty()))
     (void)reclaim(
         std::max({2 * std::uint64_t{batch.bytes()}, operation_budget * batch.size(), least_budget}));
   return {};

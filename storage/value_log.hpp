@@ -32,6 +32,14 @@ struct Pending {
 };
 using Overlay = std::map<Buffer, Pending, KeyOrder>;
 
+// Of the space that the log takes. What is dead in it may go by itself, with the rest of its segment, so it
+// is waited for: the log is no larger then than the engines that it stands in for.
+enum class Waste {
+  little,
+  some,  // more than half is dead: writes that put something move what is alive
+  much,  // more than three quarters are, or many segments hold little, or there is no room: deletes do, too
+};
+
 class ValueLog final : public Backend {
  public:
   ValueLog(const LogOptions& options, LogSeams seams);
@@ -81,6 +89,7 @@ class ValueLog final : public Backend {
   Result<void> checkpoint(Durable durable);
   // Moves up to about `budget` bytes out of a segment that is mostly dead.
   Result<void> reclaim(std::uint64_t budget);
+  Waste waste();
   void choose_victim();
 
   std::shared_ptr<Segment> make_segment(SegmentNumber number);
@@ -106,6 +115,7 @@ class ValueLog final : public Backend {
   std::map<SegmentNumber, Space> spaces_;  // of segments before end_
   std::set<SegmentNumber> unmovable_;      // something in them cannot be read
   std::optional<Position> victim_;         // how far a segment was emptied
+  Waste waste_ = Waste::little;            // at the last checkpoint
   std::optional<SpaceGuard> guard_;
   ChangeHub hub_;
 

@@ -77,8 +77,22 @@ Result<void> ValueLog::checkpoint(Durable durable) {
     overlay_.clear();
     segments_ = std::move(left);
   }
-  if (!victim_) choose_victim();
+  waste_ = waste();
+  if (!victim_ && waste_ != Waste::little) choose_victim();
   return {};
+}
+
+Waste ValueLog::waste() {
+  constexpr std::uint64_t spare_segments = 6;
+  Space all;
+  for (const auto& [number, space] : spaces_) {
+    all.live += space.live;
+    all.bytes += space.bytes;
+  }
+  if (all.bytes > 4 * all.live || (guard_ && !guard_->above_floor()) ||
+      spaces_.size() > spare_segments + 2 * all.live / options_.segment_bytes)
+    return Waste::much;
+  return all.bytes > 2 * all.live ? Waste::some : Waste::little;
 }
 
 // The segment with the least alive, if that is at most half of what a segment should hold: so small ones that

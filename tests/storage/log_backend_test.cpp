@@ -14,18 +14,19 @@ using Step = std::vector<std::pair<std::string, std::optional<std::string>>>;
 
 std::string large(char of, std::size_t bytes = 5'000) { return std::string(bytes, of); }
 
-// Overwrites and deletes enough for segments to be emptied, moved and removed under small_log().
+// Overwrites and deletes enough for segments to be emptied and removed under tiny(). Each keeps something
+// alive, which has to be moved for that.
 const std::vector<Step>& script() {
   static const std::vector<Step> steps = [] {
     std::vector<Step> made;
     for (int i = 0; i < 26; ++i) {
-      const std::string key = std::to_string(i % 5);
+      const std::string key = std::to_string(i % 2);
       const char letter = static_cast<char>('a' + i);
       if (i % 7 == 6)
         made.push_back({{key, std::nullopt}, {"pair", std::string(i, letter)}, {"kept", large(letter, 700)}});
       else
         made.push_back({{key, large(letter)}, {"small " + key, std::string(20, letter)}});
-      if (i == 2) made.push_back({{"stays", large('S')}});
+      if (i % 3 == 2) made.push_back({{"stays " + std::to_string(i), large('S', 1'000)}});
     }
     return made;
   }();
@@ -241,6 +242,35 @@ TEST_CASE("space of overwritten values is given back while others are written") 
   CHECK(log_bytes(env) < 2 * 64 * 1024);
 }
 
+TEST_CASE("what is deleted in a row goes with its segments, and nothing is moved for it") {
+  FaultEnv env;
+  const auto store = log_on(env, small_log());
+  REQUIRE(store->open());
+  const auto key = [](int i) { return "k" + std::to_string(i); };
+  for (int i = 0; i < 200; ++i) REQUIRE(put(*store, key(i), large('a')));
+  const auto before = env.contents();
+  for (int i = 0; i < 150; ++i) REQUIRE(store->del(as_bytes(key(i)), Durable::no));
+  // Whatever is there now was there before, but for the last segment, which has the deletes.
+  std::size_t grown = 0;
+  for (const auto& [name, bytes] : env.contents())
+    if (name.ends_with(".values") && (!before.contains(name) || before.at(name).size() < bytes.size()))
+      ++grown;
+  CHECK(grown == 1);
+  CHECK(log_bytes(env) < 100 * 5'000);
+}
+
+TEST_CASE("deletes alone give space back where little is left alive") {
+  FaultEnv env;
+  const auto store = log_on(env, small_log());
+  REQUIRE(store->open());
+  const auto key = [](int i) { return "k" + std::to_string(i); };
+  for (int i = 0; i < 400; ++i) REQUIRE(put(*store, key(i), large('a')));
+  for (int i = 0; i < 400; ++i)
+    if (i % 8 != 0) REQUIRE(store->del(as_bytes(key(i)), Durable::no));
+  CHECK(log_bytes(env) < 4 * 50 * 5'000 + 3 * 64 * 1024);
+  for (int i = 0; i < 400; i += 8) REQUIRE(value_of(*store, key(i)) == large('a'));
+}
+
 TEST_CASE("values under keys that the store gave are counted like others: their space comes back") {
   FaultEnv env;
   std::map<Buffer, std::string> expected;
@@ -305,6 +335,24 @@ TEST_CASE("many crashes leave no heap of small segments") {
   REQUIRE(store->open());
   for (int i = 0; i < 60; ++i) REQUIRE(value_of(*store, "k" + std::to_string(i)) == large('k', 1'000));
   CHECK(segments(env) < 10);
+}
+
+TEST_CASE("many small segments of which all is alive are gathered while others write") {
+  FaultEnv env;
+  const auto key = [](int i) { return "k" + std::to_string(i); };
+  {
+    const auto store = log_on(env, tiny());
+    REQUIRE(store->open());
+    for (int i = 0; i < 100; ++i) REQUIRE(put(*store, key(i), large('a')));
+  }
+  CHECK(segments(env) > 30);
+  LogOptions options = tiny();
+  options.segment_bytes = 10'000'000;
+  const auto store = log_on(env, options);
+  REQUIRE(store->open());
+  for (int i = 0; i < 60; ++i) REQUIRE(put(*store, "other", large('o')));
+  CHECK(segments(env) < 10);
+  for (int i = 0; i < 100; ++i) REQUIRE(value_of(*store, key(i)) == large('a'));
 }
 
 TEST_CASE("a cursor reads what its snapshot names, although the segments are gone") {
