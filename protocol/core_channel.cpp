@@ -232,6 +232,7 @@ void CoreChannel::on_range(const RangeMessage& message) {
   else
     remote_has_.add(range);
   remote_changed_ = true;
+  if (message.drop && open_) tell_contiguous();
 }
 
 std::vector<IncomingRequest> CoreChannel::take_requests(std::size_t most) {
@@ -372,14 +373,21 @@ void CoreChannel::local_changed() {
 void CoreChannel::tell_contiguous() {
   const Length contiguous = local_.have.contiguous();
   if (contiguous <= told_contiguous_) return;
+  // It may drop what it has, and has not been told by us then.
+  if (remote_holds({{}, end_of(contiguous)})) return;
   told_contiguous_ = contiguous;
-  if (remote_has_.contiguous() < contiguous) tell_range({{}, end_of(contiguous)}, false);
+  tell_range({{}, end_of(contiguous)}, false);
+}
+
+// What a peer said of its blocks on another fork is about other blocks.
+bool CoreChannel::remote_holds(BlockRange blocks) const {
+  return remote_.synced && remote_.fork == local_.head.fork && remote_has_.covers(blocks);
 }
 
 void CoreChannel::blocks_stored(BlockRange blocks) {
   if (!open_) return;
   tell_contiguous();
-  if (blocks.end <= end_of(told_contiguous_) || remote_has_.covers(blocks)) return;
+  if (blocks.end <= end_of(told_contiguous_) || remote_holds(blocks)) return;
   const bool near_end = blocks.end.value + tail_blocks > local_.head.length.value;
   if (near_end || wants(blocks)) tell_range(blocks, false);
 }

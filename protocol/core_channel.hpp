@@ -155,6 +155,7 @@ class CoreChannel {
   void give_up(Asked asked);
   SyncMessage wanted_sync() const;
   void tell_contiguous();
+  bool remote_holds(BlockRange blocks) const;
   void tell_range(BlockRange blocks, bool drop);
   bool wants(BlockRange blocks) const;
   std::optional<std::uint64_t> finish_request(std::uint64_t ticket);

@@ -47,6 +47,49 @@ test('what the writer truncates reaches the reader live', limit, async (t) => {
   await between.stop()
 })
 
+// Who hears of the new fork when, and has said what of its blocks by then, is different each time.
+test('what the writer truncates reaches the reader, whoever of the three falls behind', limit, async (t) => {
+  const [writer, reader] = await Promise.all([NodePeer.start(t), NodePeer.start(t)])
+  const sheaf = new Sheaf(t)
+  const between = await sheaf.serve('--peer', await writer.address())
+  await reader.do('dial', { port: between.port })
+  for (let i = 0; i < 30; i++) {
+    const core = `c${i}`
+    const { key } = await writer.do('open', { core })
+    await sheaf.follow(key)
+    await reader.do('open', { core, key })
+    await writer.do('append', { core, pattern: '100/old', count: 20 })
+    await reader.do('until', { core, length: 20 })
+    const goOn = [writer, reader, between].map((one) => stutter(one.child))
+    try {
+      await reader.do('verify', { core, pattern: '100/old', from: 0, to: 20 })
+      await writer.do('truncate', { core, length: 5 })
+      await writer.do('append', { core, pattern: '100/new', count: 5 })
+      await reader.do('until', { core, fork: 1, length: 10 })
+      await reader.do('verify', { core, pattern: '100/new', from: 5, to: 10 })
+    } finally {
+      for (const each of goOn) each()
+    }
+  }
+  await writer.assertUnharmed()
+  await reader.assertUnharmed()
+  await between.stop()
+})
+
+// Stops and continues a process again and again, at random; ends with what this returns.
+function stutter (child) {
+  let timer
+  const next = (stopped) => {
+    child.kill(stopped ? 'SIGSTOP' : 'SIGCONT')
+    timer = setTimeout(next, Math.random() * 6, !stopped)
+  }
+  next(false)
+  return () => {
+    clearTimeout(timer)
+    child.kill('SIGCONT')
+  }
+}
+
 for (const [how, end] of [['stopped', (p) => p.stop()], ['killed', (p) => p.kill()]]) {
   test(`sheaf is ${how} and started again in the middle`, limit, async (t) => {
     const { writer, reader, relay } = await row(t)

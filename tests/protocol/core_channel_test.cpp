@@ -227,6 +227,7 @@ TEST_CASE("a block behind a gap is told near the end, or to whoever wants it") {
   CHECK(store(501) == Lines{"range 501+1"});
   talk.say(Unwant{{0}, {1 << 21}, false});
   CHECK(store(502) == none());
+  talk.peer_is(992, 1000);
   talk.say(RangeMessage{false, {991}, {1}});
   CHECK(store(991) == none());  // it has that one
 }
@@ -532,6 +533,42 @@ TEST_CASE("forks: the blocks that went are dropped first, then the new fork is s
   // It follows, and hears that we have heard.
   CHECK(talk.peer_is(3, 3, false, 1) == Lines{"sync 1/3 acks 3 manifest"});
   CHECK(talk.append(2) == Lines{"sync 1/5 acks 3 can-upgrade manifest", "range 0+5"});
+}
+
+TEST_CASE("forks: blocks are told to a peer that still has as many of the old fork") {
+  ChannelTalk talk(5);
+  talk.open();
+  talk.peer_is(5, 5);
+  talk.say(RangeMessage{false, {0}, {5}});
+  talk.log.truncate({3}, {1});
+  talk.local.head = talk.log.head;
+  talk.local.have.truncate({3});
+  talk.channel.blocks_dropped({{3}, {5}});
+  talk.channel.local_changed();
+  CHECK(talk.carry() == Lines{"drop 3+2", "sync 1/3 acks 0 manifest"});
+  CHECK(talk.append(2) == Lines{"sync 1/5 acks 0 manifest", "range 0+5"});
+  talk.log.truncate({4}, {2});
+  talk.local.head = talk.log.head;
+  talk.local.have.clear(BlockRange{{1}, {5}});
+  talk.channel.blocks_dropped({{1}, {5}});
+  talk.channel.local_changed();
+  CHECK(talk.carry() == Lines{"drop 1+4", "sync 2/4 acks 0 manifest"});
+  talk.local.have.set(BlockIndex{3});
+  talk.channel.blocks_stored({{3}, {4}});
+  CHECK(talk.carry() == Lines{"range 3+1"});
+}
+
+TEST_CASE("what was not told because the peer had it is told once the peer has dropped it") {
+  ChannelTalk talk(10);
+  talk.local.have.clear(BlockRange{{0}, {10}});
+  talk.open();
+  talk.peer_is(10, 10);
+  talk.say(RangeMessage{false, {0}, {10}});
+  talk.local.have.set(BlockRange{{0}, {10}});
+  talk.channel.blocks_stored({{0}, {10}});
+  CHECK(talk.carry() == none());
+  CHECK(talk.say(RangeMessage{true, {6}, {1}}) == Lines{"range 0+10"});
+  CHECK(talk.say(RangeMessage{true, {7}, {1}}) == none());
 }
 
 TEST_CASE("a higher fork is asked for once it has blocks, a lower one never") {
