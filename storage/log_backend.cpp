@@ -1,6 +1,8 @@
 // The life of a value log: opening it, which reads again what the index does not know yet, and closing it.
 #include "sheaf/storage/log_backend.hpp"
 
+#include <algorithm>
+
 #include "storage/value_log.hpp"
 
 namespace sheaf {
@@ -182,6 +184,8 @@ Result<void> ValueLog::replay_segment(Segment& segment, std::uint64_t bytes) {
     auto slots = read_group(segment, reader);
     if (!slots && slots.error() != StorageErrc::damaged) return note(slots.error(), files_->trouble());
     if (!slots) break;
+    if (auto again = write_again(segment, end_.offset, reader.offset()); !again)
+      return note(again.error(), files_->trouble());
     apply(std::move(*slots));
     since_checkpoint_ += reader.offset() - end_.offset;
     end_.offset = reader.offset();
@@ -191,6 +195,22 @@ Result<void> ValueLog::replay_segment(Segment& segment, std::uint64_t bytes) {
       if (auto done = checkpoint(Durable::no); !done) return done;
   }
   spaces_[end_.segment].bytes = end_.offset;
+  return {};
+}
+
+// What a run of before has not synced, perhaps because that failed, may be in the system's memory alone, and
+// the system take it for written. So it is, before the index names it.
+Result<void> ValueLog::write_again(Segment& segment, std::uint64_t from, std::uint64_t end) {
+  constexpr std::uint64_t piece_bytes = 1024 * 1024;
+  auto file = segment.file();
+  if (!file) return file.error();
+  Buffer piece;
+  while (from < end) {
+    piece.resize(static_cast<std::size_t>(std::min(end - from, piece_bytes)));
+    if (auto got = (*file)->read(from, piece); !got) return got;
+    if (auto written = (*file)->write_again(from, piece); !written) return written;
+    from += piece.size();
+  }
   return {};
 }
 

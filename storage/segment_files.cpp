@@ -74,6 +74,25 @@ class PosixFile final : public SegmentFile {
     return {};
   }
 
+  // By a descriptor of its own: one that appends does so wherever it is told to write.
+  Result<void> write_again(std::uint64_t at, Bytes bytes) override {
+    const int again = ::open(name_.c_str(), O_WRONLY | O_CLOEXEC);
+    if (again < 0) return troubles_->failed(name_);
+    Result<void> done;
+    while (!bytes.empty() && done) {
+      const ssize_t written = ::pwrite(again, bytes.data(), bytes.size(), static_cast<off_t>(at));
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) {
+        done = troubles_->failed(name_);
+        break;
+      }
+      at += static_cast<std::uint64_t>(written);
+      bytes = bytes.subspan(static_cast<std::size_t>(written));
+    }
+    ::close(again);
+    return done;
+  }
+
   Result<void> read(std::uint64_t at, MutableBytes out) override {
     while (!out.empty()) {
       const ssize_t got = ::pread(descriptor_, out.data(), out.size(), static_cast<off_t>(at));

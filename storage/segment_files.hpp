@@ -22,7 +22,10 @@ class SegmentFile {
   virtual ~SegmentFile() = default;
   // To the end of the file. After a failure part of it may be there.
   virtual Result<void> append(std::span<const Bytes> parts) = 0;
+  // After a failure the system may take for written what is not, and tell nobody of it again.
   virtual Result<void> sync() = 0;
+  // The bytes that are there already, so that the next sync() has them to write.
+  virtual Result<void> write_again(std::uint64_t at, Bytes bytes) = 0;
   virtual Result<void> read(std::uint64_t at, MutableBytes out) = 0;
 };
 

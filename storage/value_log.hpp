@@ -71,6 +71,7 @@ class ValueLog final : public Backend {
   // Up to the end, or to where no whole group begins.
   Result<void> replay_segment(Segment& segment, std::uint64_t bytes);
   Result<Slots> read_group(Segment& segment, const GroupReader& group);
+  Result<void> write_again(Segment& segment, std::uint64_t from, std::uint64_t end);
   Error note(Error error, std::string words);
 
   // -- Writing. Requires of all that follows: writing_ is held, or the store is being opened.

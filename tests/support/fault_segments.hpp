@@ -70,6 +70,10 @@ class FaultSegments final : public SegmentFiles {
       const auto done = writer->Sync();
       return done.ok() ? Result<void>() : files.failed(done);
     }
+    Result<void> write_again(std::uint64_t at, Bytes bytes) override {
+      const auto done = files.env_.write_again(name, at, as_text(bytes));
+      return done.ok() ? Result<void>() : files.failed(done);
+    }
     Result<void> read(std::uint64_t at, MutableBytes out) override {
       leveldb::Slice got;
       (void)reader->Read(at, out.size(), &got, reinterpret_cast<char*>(out.data()));
