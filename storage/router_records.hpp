@@ -15,9 +15,8 @@
 // In a store:
 //   01 ‖ version (7 bytes) ‖ random  a copy, nothing around it; 16 bytes in all. Any other key that does not
 //                                    begin with 0 is somebody else's
-//   00 ‖ 72 ‖ version ‖ copy key     its record: checksum, length, outer key. Its key follows from the
-//   copy's,
-//                                    so it leads from a copy back to its outer key
+//   00 ‖ 72 ‖ version ‖ copy key     its record: checksum, length, outer key. Found by the copy's key, it
+//                                    leads from a copy back to its outer key
 //   00 ‖ 62 ‖ version ‖ outer key    a copy of a value of role `block`: found by its pointer, so it needs no
 //                                    reverse record, and vouched for by the core's tree, so it needs no
 //                                    checksum
