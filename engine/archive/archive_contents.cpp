@@ -1,4 +1,6 @@
 // What of an archive's contents is here, and fetching and dropping it.
+#include <algorithm>
+
 #include "engine/archive/archive_impl.hpp"
 #include "protocol/entry_path.hpp"
 
@@ -33,6 +35,14 @@ awaitable<Result<std::vector<BlobId>>> blobs_at(ArchiveRef ref, std::string path
   if (auto walked = co_await ref.archive->walk(gather, from); !walked) co_return walked.error();
   if (!found) co_return EngineErrc::not_found;
   co_return out;
+}
+
+// What entries claim, signed or not, is claimed by whoever wrote them: the sum stays within what can be
+// counted.
+ByteCount bytes_of(const std::vector<BlobId>& blobs) {
+  ByteCount out;
+  for (const BlobId& blob : blobs) out = std::min(ByteCount{max_wire_integer}, out + blob.byte_length);
+  return out;
 }
 
 // Where their blocks lie: neighbours are one range. Block maps come in front of what they name; those that
@@ -76,6 +86,7 @@ awaitable<Result<Length>> missing_at(ArchiveRef ref, std::string path) {
 awaitable<Result<void>> fetch_at(ArchiveRef ref, std::string path) {
   auto found = co_await blobs_at(ref, std::move(path), Core::From::peers);
   if (!found) co_return found.error();
+  if (auto fits = co_await check_quota(ref, bytes_of(*found)); !fits) co_return fits;
   auto ranges = co_await ranges_of(ref, std::move(*found), Core::From::peers);
   if (!ranges) co_return ranges.error();
   for (const BlockRange& range : *ranges) {
@@ -100,6 +111,14 @@ awaitable<Result<void>> drop_at(ArchiveRef ref, std::string path) {
 }
 
 }  // namespace
+
+awaitable<Result<void>> check_quota(ArchiveRef ref, ByteCount bytes) {
+  if (bytes <= ref.node->options.quota_archive) co_return Result<void>();
+  auto db = co_await ref.archive->db();
+  if (!db) co_return db.error();
+  if ((*db)->writable()) co_return Result<void>();
+  co_return EngineErrc::quota;
+}
 
 awaitable<Result<Length>> Archive::missing(std::string name) {
   auto path = normal_path(name);

@@ -18,6 +18,9 @@ struct ArchiveRef {
   std::optional<Version> at;  // of a checkout
 };
 
+// quota where contents of so many bytes can never be here as a whole.
+boost::asio::awaitable<Result<void>> check_quota(ArchiveRef ref, ByteCount bytes);
+
 struct Archive::Impl {
   ArchiveRef ref;
 };

@@ -26,6 +26,8 @@ awaitable<Result<void>> FileReader::Impl::begin(const ReadOptions& options) {
     entry.length = mapped_bytes(map_);
   }
   length = entry.length ? entry.length->value : 0;
+  if (from != Core::From::here && entry.local < entry.blocks)
+    if (auto fits = co_await check_quota(ref, {length}); !fits) co_return fits;
   position = std::min(options.offset.value, length);
   const std::uint64_t most = length - position;
   end = position + std::min(options.length ? options.length->value : most, most);

@@ -319,6 +319,29 @@ void Coordinator::note_refused(CoordinatorSession& session) const {
   }
 }
 
+// Of what is wanted no more although the peer may have more of it.
+void Coordinator::refuse_rest(Peer& peer, CoordinatorChannel& channel, const Want& want) const {
+  using coordinator::RefusalReason;
+  const OpenCore* core = cores_.find(want.discovery_key);
+  if (!core) return;
+  // Which writers signed two histories is told to nobody whom nothing of it was told before.
+  const bool frozen = core->local().frozen && !core->recorded();
+  if (!frozen && !core->is_full()) return;
+  if (!peer.refused.insert(slot_of(want.key)).second) return;
+  channel.refuse(want.key, frozen ? RefusalReason::frozen : RefusalReason::quota);
+}
+
+void Coordinator::quota_moved(const OpenCore& core) {
+  if (core.is_full()) return want_changed(core);
+  // Whoever was refused is asked once more.
+  for (CoordinatorSession* session : sessions()) {
+    Peer* peer = find(*session);
+    if (!peer || peer->refused.erase(slot_of(core.local().key)) == 0) continue;
+    peer->tried = false;
+    session->look_again();
+  }
+}
+
 std::optional<SessionEnd> Coordinator::look(CoordinatorSession& session) {
   Peer* peer = find(session);
   CoordinatorChannel* channel = session.coordinator();
@@ -337,10 +360,7 @@ std::optional<SessionEnd> Coordinator::look(CoordinatorSession& session) {
       return SessionEnd::announce_flood;
     }
     if (made == Progress::waiting) continue;
-    // What only peers have named is refused, and told to nobody.
-    const OpenCore* core = cores_.find(found->second.discovery_key);
-    if (core && core->local().frozen && !core->recorded() && peer->refused.insert(slot).second)
-      channel->refuse(found->second.key, coordinator::RefusalReason::frozen);
+    refuse_rest(*peer, *channel, found->second);
     end_want(*peer, slot);
   }
   // From here on whoever reads has its channel, or has been refused one.

@@ -73,6 +73,8 @@ class Coordinator {
   void channel_moved(const CoordinatorSession& session, const OpenCore& core);
   void core_wanted(OpenCore& core);
   void core_forgotten(const CoreRecord& record);
+  // The archive of this db core, or the bare core, has come to its quota, or there is room again.
+  void quota_moved(const OpenCore& core);
   // The search for an archive's blobs core has ended, one way or the other.
   void blobs_looked_for(const DiscoveryKey& db, bool found);
 
@@ -146,6 +148,7 @@ class Coordinator {
   void want_changed(const OpenCore& core);
   void start_wants();
   boost::asio::awaitable<void> open_want(Slot slot);
+  void refuse_rest(Peer& peer, CoordinatorChannel& channel, const Want& want) const;
   Progress progress(Peer& peer, const Want& want);
   Progress blobs_progress(Peer& peer, const Want& want, const OpenCore& db);
   void end_want(Peer& peer, const Slot& slot);

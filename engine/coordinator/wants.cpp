@@ -102,10 +102,7 @@ void Coordinator::want_opened(Peer& peer, const Slot& slot, OpenCore& core) {
 namespace {
 
 // The slot of the archive that the core is part of, or of a bare core itself.
-Slot slot_of_whole(const OpenCore& core) {
-  const CoreRecord& record = core.record();
-  return slot_of(record.kind == CoreKind::archive_blobs && record.partner ? *record.partner : record.key);
-}
+Slot slot_of_whole(const OpenCore& core) { return slot_of(core.whole()); }
 
 }  // namespace
 

@@ -191,6 +191,7 @@ boost::asio::awaitable<void> CoreRegistry::drop(DiscoveryKey key) {
   const std::unique_ptr<OpenCore> core = std::move(found->second.core);
   core->close();
   co_await core->join();
+  core->leave_quota();
   if (const auto entry = known_.find(key); entry != known_.end() && entry->second.opening == going) {
     entry->second.opening.reset();
     if (!core->recorded()) known_.erase(entry);  // else it proved itself on the way out
@@ -236,6 +237,7 @@ boost::asio::awaitable<Result<void>> CoreRegistry::forget(DiscoveryKey key) {
   if (core) {
     core->close();
     co_await core->join();
+    core->leave_quota();
   }
   auto erase = [&table = node_.table, key] { return table.forget(key); };
   co_return co_await offload(node_.pool, erase);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/core/held_bytes.hpp"
 #include "protocol/authority.hpp"
 #include "protocol/codec.hpp"
 #include "protocol/prover.hpp"
@@ -177,12 +178,28 @@ Delta do_one(Ingest& ingest, const LocalCore& local, const CoreTools& tools) {
   delta.head = std::move(learned.head);
   delta.manifest = std::move(learned.manifest);
   delta.stored = runs_of(blocks);
+  for (std::size_t i = 0; i < blocks.size(); ++i)
+    if (i == 0 || blocks[i - 1].index != blocks[i].index) delta.stored_bytes.value += blocks[i].bytes.size();
   return delta;
 }
 
-Delta finish(Reorg&& reorg, Length old_length, const CoreTools& tools) {
+// Bytes of held blocks that are about to go. Only what others write has a quota.
+Result<ByteCount> bytes_going(BlockRange blocks, const LocalCore& local, const CoreTools& tools) {
+  if (tools.signer) return ByteCount{};
+  auto bytes = held_bytes(blocks, local.have, local.head, tools.store);
+  // A tree with a hole tells nothing: then nothing is counted as gone before the core is opened anew.
+  if (!bytes && bytes.error() == ProtocolErrc::missing_node) return ByteCount{};
+  return bytes;
+}
+
+Delta finish(Reorg&& reorg, const LocalCore& local, const CoreTools& tools) {
   Delta delta;
   Reorg::Outcome outcome = std::move(reorg).outcome();
+  const auto going = bytes_going({end_of(outcome.ancestor), end_of(local.head.length)}, local, tools);
+  if (!going) {
+    delta.error = going.error();
+    return delta;
+  }
   Buffer manifest;
   CoreChange change;
   change.truncate = outcome.ancestor;
@@ -197,7 +214,8 @@ Delta finish(Reorg&& reorg, Length old_length, const CoreTools& tools) {
     return delta;
   }
   delta.truncated = outcome.ancestor;
-  delta.truncated_end = old_length;
+  delta.truncated_end = local.head.length;
+  delta.gone_bytes = *going;
   delta.head = std::move(outcome.head);
   delta.manifest = std::move(outcome.manifest);
   return delta;
@@ -227,7 +245,7 @@ Delta do_one(ReorgStep& step, const LocalCore& local, const CoreTools& tools) {
     step.candidates = step.reorg->candidates();
     return {};
   }
-  Delta delta = finish(std::move(*step.reorg), local.head.length, tools);
+  Delta delta = finish(std::move(*step.reorg), local, tools);
   step.reorg.reset();
   return delta;
 }
@@ -357,11 +375,14 @@ Delta do_one(Truncate& truncate, const LocalCore& local, const CoreTools& tools)
 Delta do_one(Clear& clear, const LocalCore& local, const CoreTools& tools) {
   const BlockRange blocks{clear.blocks.begin, std::min(clear.blocks.end, end_of(local.head.length))};
   if (blocks.empty()) return {};
+  const auto going = bytes_going(blocks, local, tools);
+  if (!going) return failed(going.error());
   CoreChange change;
   change.clear = std::span(&blocks, 1);
   if (auto stored = tools.store.commit(change, durable(tools, false)); !stored) return failed(stored.error());
   Delta delta;
   delta.cleared.push_back(blocks);
+  delta.gone_bytes = *going;
   return delta;
 }
 

@@ -163,7 +163,9 @@ struct Delta {
   Length truncated_end;             // up to here
   std::vector<BlockRange> stored;
   std::vector<BlockRange> cleared;
-  bool recorded = false;  // the table knows the core from now on
+  ByteCount stored_bytes;  // of the blocks that a peer sent
+  ByteCount gone_bytes;    // of the blocks that went, of a core that is not written here
+  bool recorded = false;   // the table knows the core from now on
 };
 
 Delta do_change(Mutation& change, const LocalCore& local, const CoreTools& tools);

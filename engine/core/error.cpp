@@ -24,6 +24,7 @@ class EngineCategory final : public boost::system::error_category {
         return "the machine stopped uncleanly; a longer history may exist on a peer";
       case EngineErrc::bad_name: return "no entry can have that name";
       case EngineErrc::no_contents: return "has no contents: a symlink, or metadata alone";
+      case EngineErrc::quota: return "the archive's quota of bytes does not let more of it be kept here";
       case EngineErrc::too_many_links: return "too many symlinks lead to one another";
     }
     return "unknown engine error";

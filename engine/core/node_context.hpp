@@ -3,6 +3,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 
+#include "engine/core/quota.hpp"
 #include "net/task_group.hpp"
 #include "protocol/slab.hpp"
 #include "sheaf/net/pool.hpp"
@@ -32,6 +33,10 @@ class NodeHooks {
   virtual void header_came(const DiscoveryKey& db) = 0;
   // Something happened to one of the cores of an archive.
   virtual void archive_moved(const ArchiveEvent& event) = 0;
+  // Blocks of it are wanted, and what its archive's other core keeps is not known: that has to be opened.
+  virtual void partner_needed(const OpenCore& core) = 0;
+  // The archive has come to its quota, or something of it has gone, so that there is room again.
+  virtual void quota_moved(const CoreKey& archive) = 0;
   // No memory is left for frames that are arriving, and a session waits for some (L3).
   virtual void memory_spent() = 0;
 
@@ -54,6 +59,7 @@ struct NodeContext {
   NodeHooks& hooks;
   bool sparse = false;      // fetch only what is read or downloaded
   bool power_safe = false;  // sync every commit
+  Quota quota{};
   // Connections being dialled or shaking hands: a peer that may still have more to say of any core.
   std::size_t connecting = 0;
   Signal connected{};  // `connecting` went down

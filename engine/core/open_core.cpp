@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/core/held_bytes.hpp"
 #include "protocol/archive_keys.hpp"
 #include "protocol/flat_tree.hpp"
 #include "sheaf/engine/archive_events.hpp"
@@ -12,8 +13,7 @@
 namespace sheaf {
 namespace {
 
-// Answers verified in one batch, and appends signed together: enough to share a hop and a write, few enough
-// to keep a batch in the milliseconds.
+// Appends signed together: enough to share a hop and a write, few enough to keep a batch in the milliseconds.
 constexpr std::size_t batch_items = 2048;
 
 PublicKey signer_of(const SecretKey& key) {
@@ -65,6 +65,11 @@ Result<OpenCore::Loaded> OpenCore::load(Backend& root, CoreTable& table, CoreRec
     auto needs = table.needs_recovery(record.id);
     if (!needs) return needs.error();
     out.uncertain = *needs;
+  } else {
+    const BlockRange all{{}, end_of(out.local.head.length)};
+    const auto keeps = held_bytes(all, out.local.have, out.local.head, *out.store);
+    if (!keeps && keeps.error() != ProtocolErrc::missing_node) return keeps.error();
+    out.keeps = keeps ? *keeps : out.local.head.byte_length;
   }
   out.record = std::move(record);
   return out;
@@ -78,6 +83,7 @@ OpenCore::OpenCore(NodeContext& node, Loaded loaded)
       recorded_(loaded.recorded),
       replicator_(node, local_, *this) {
   set_record(std::move(loaded.record));
+  if (!writable()) node_.quota.opened(whole(), part(), loaded.keeps);
   replicator_.knows_conflict(std::move(loaded.conflict));
 }
 
@@ -102,6 +108,7 @@ CoreInfo OpenCore::info() const {
   out.name = record_.name;
   out.writable = writable();
   out.frozen = local_.frozen;
+  out.over_quota = is_full();
   if (record_.kind == CoreKind::archive_db) out.archive = local_.key;
   if (record_.kind == CoreKind::archive_blobs) out.archive = record_.partner;
   out.fork = local_.head.fork;
@@ -164,18 +171,12 @@ void OpenCore::finish(Reads& reads) {
   const auto sent = std::ranges::count_if(reads.serves, [](const Serve& item) {
     return item.reply == Serve::Reply::data && item.request.parts.block;
   });
-  if (sent > 0)
-    node_.hooks.archive_moved({.link = archive(), .uploaded = {static_cast<std::uint64_t>(sent)}});
-}
-
-// Requires: a core of one.
-const CoreKey& OpenCore::archive() const {
-  return record_.kind == CoreKind::archive_blobs && record_.partner ? *record_.partner : local_.key;
+  if (sent > 0) node_.hooks.archive_moved({.link = whole(), .uploaded = {static_cast<std::uint64_t>(sent)}});
 }
 
 void OpenCore::tell_of_archive(const Mutation& change, const Delta& delta) {
   if (record_.kind == CoreKind::bare || delta.error) return;
-  ArchiveEvent event{.link = archive()};
+  ArchiveEvent event{.link = whole()};
   if (record_.kind == CoreKind::archive_db) {
     event.changed = delta.head || !delta.stored.empty();
     if (delta.truncated) event.wound_back = std::max(Version{1}, *delta.truncated);
@@ -192,6 +193,7 @@ void OpenCore::finish(Mutation& change, Delta delta) {
     node_.hooks.store_failed(delta.error);
   }
   if (!delta.error) apply(delta);
+  if (!writable() && node_.quota.removed(whole(), part(), delta.gone_bytes)) node_.hooks.quota_moved(whole());
   std::visit([&](auto& one) { finish_one(one, delta); }, change);
   if (!delta.error &&
       (delta.head || delta.manifest || delta.truncated || !delta.stored.empty() || !delta.cleared.empty()))
@@ -230,12 +232,6 @@ void OpenCore::look_for_header() {
   if (record_.kind == CoreKind::archive_db && !record_.partner && local_.manifest &&
       local_.have.test(BlockIndex{0}))
     node_.hooks.header_came(record_.discovery_key);
-}
-
-void OpenCore::finish_one(Ingest& ingest, const Delta& delta) {
-  if (delta.error) return replicator_.work_failed(ingest.items);
-  for (const Ingest::Item& item : ingest.items) give_to_waiters(item);
-  replicator_.ingested(ingest.items);
 }
 
 void OpenCore::give_to_waiters(const Ingest::Item& item) {
@@ -316,14 +312,6 @@ void OpenCore::tell(CoreEvent event) {
 
 // -- What the replicator leaves here.
 
-void OpenCore::ingest(Ingest::Item item) {
-  if (changes_.empty() || !std::holds_alternative<Ingest>(changes_.back()) ||
-      std::get<Ingest>(changes_.back()).items.size() >= batch_items)
-    changes_.emplace_back(Ingest{});
-  std::get<Ingest>(changes_.back()).items.push_back(std::move(item));
-  kick();
-}
-
 void OpenCore::reorg_step(ReorgStep step) {
   changes_.emplace_back(std::move(step));
   kick();
@@ -341,6 +329,11 @@ void OpenCore::serve(std::vector<Serve> items) {
 
 std::vector<BlockRange> OpenCore::wanted() const {
   std::vector<BlockRange> out;
+  if (is_full()) return out;
+  if (!knows_quota()) {
+    node_.hooks.partner_needed(*this);
+    return out;
+  }
   for (const auto& [block, waiters] : waiters_) out.push_back({{block}, {block + 1}});
   out.insert(out.end(), downloads_.begin(), downloads_.end());
   // An archive's other core is found by the header of its db core.
@@ -383,6 +376,7 @@ boost::asio::awaitable<Result<Buffer>> OpenCore::read_here(BlockIndex index) {
 }
 
 boost::asio::awaitable<Result<Buffer>> OpenCore::wait_for(BlockIndex index) {
+  if (is_full()) co_return EngineErrc::quota;
   auto done = std::make_shared<Arrival>();
   waiters_[index.value].push_back(done);
   node_.hooks.core_wanted(*this);
@@ -475,8 +469,12 @@ boost::asio::awaitable<Result<void>> OpenCore::download(BlockRange blocks) {
       out = EngineErrc::closed;
       break;
     }
-    const bool whole = blocks.end <= end_of(local_.head.length);
-    if (whole && local_.have.all(blocks)) break;
+    const bool all_known = blocks.end <= end_of(local_.head.length);
+    if (all_known && local_.have.all(blocks)) break;
+    if (is_full()) {
+      out = EngineErrc::quota;
+      break;
+    }
     if (auto waited = co_await changed_.wait(); !waited) {
       out = waited.error();
       break;
@@ -542,6 +540,7 @@ boost::asio::awaitable<Result<void>> OpenCore::reload() {
   store_ = std::move(loaded->store);
   local_ = std::move(loaded->local);
   uncertain_ = loaded->uncertain;
+  if (!writable()) node_.quota.opened(whole(), part(), loaded->keeps + arriving_);
   store_failed_ = false;
   replicator_.reset_in_flight();
   replicator_.announce({});

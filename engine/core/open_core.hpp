@@ -26,6 +26,7 @@ class OpenCore final : private ReplicatorOwner {
     std::unique_ptr<CoreStore> store;
     LocalCore local;
     std::vector<Buffer> conflict;  // both signed trees, if its writer signed two
+    ByteCount keeps;               // bytes of the blocks here, of a core that is not ours
     bool uncertain = false;        // ours, and the machine stopped uncleanly since the last sync
     bool recorded = true;          // the table knows it; else it will with the first thing that holds
   };
@@ -70,6 +71,15 @@ class OpenCore final : private ReplicatorOwner {
   Replicator& replicator() { return replicator_; }
   // Somebody waits for blocks of it, or for its length.
   bool asked_for() const { return !waiters_.empty() || !downloads_.empty() || changed_.awaited(); }
+  // The archive that it is part of; of a bare core its own key.
+  const CoreKey& whole() const;
+  // Of an archive with a quota that has reached it: no block is fetched.
+  bool is_full() const override { return !writable() && node_.quota.full(whole()); }
+  // The archive has become full, or what it keeps has changed otherwise: whoever waits for blocks of it hears
+  // of it, or they are asked for again.
+  void quota_moved();
+  // What it keeps counts no more: it is forgotten, or was never more than a name.
+  void leave_quota();
   // Something that waiters depend on may have changed elsewhere.
   void look_again() { changed_.notify(); }
 
@@ -102,7 +112,10 @@ class OpenCore final : private ReplicatorOwner {
   void finish_one(Append& append, const Delta& delta);
   void finish_one(Truncate& truncate, const Delta& delta);
   void finish_one(Clear& clear, const Delta& delta);
-  const CoreKey& archive() const;
+  Quota::Part part() const {
+    return record_.kind == CoreKind::archive_blobs ? Quota::Part::contents : Quota::Part::entries;
+  }
+  bool knows_quota() const;
   void tell_of_archive(const Mutation& change, const Delta& delta);
   void give_to_waiters(const Ingest::Item& item);
   void wake_waiters(BlockRange here);
@@ -122,6 +135,7 @@ class OpenCore final : private ReplicatorOwner {
   bool recorded_ = true;
   bool store_failed_ = false;
   bool closed_ = false;
+  ByteCount arriving_;  // room taken for blocks that are not stored yet
 
   Reads reads_;
   std::deque<Mutation> changes_;

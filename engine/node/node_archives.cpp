@@ -1,6 +1,9 @@
 // The archives of a node: how one comes to be followed, and how its blobs core is found.
+#include <boost/asio/post.hpp>
+
 #include "engine/archive/archive_impl.hpp"
 #include "protocol/archive_keys.hpp"
+#include "protocol/signables.hpp"
 #include "sheaf/storage/error.hpp"
 
 namespace sheaf {
@@ -19,6 +22,41 @@ void Node::Impl::core_changed(OpenCore& core) {
   if (!bundle.core_changed(core)) return;
   if (core.record().kind == CoreKind::archive_db) news.tell({.link = core.local().key, .added = true});
   for (Session* session : std::list<Session*>(sessions)) session->offer(core);
+}
+
+// Whoever finds out is in the middle of its own work.
+void Node::Impl::quota_moved(const CoreKey& archive) {
+  boost::asio::post(strand, [weak = std::weak_ptr<Impl*>(alive), archive] {
+    if (const auto node = weak.lock(); node && !(*node)->closed) (*node)->tell_of_quota(archive);
+  });
+}
+
+void Node::Impl::tell_of_quota(const CoreKey& archive) {
+  OpenCore* db = cores.find(discovery_key(archive));
+  if (!db) return;
+  const bool full = db->is_full();
+  if (full && db->recorded()) events.push({NodeEvent::Kind::quota_reached, {}, {}, archive, {}});
+  db->quota_moved();
+  if (const auto& partner = db->record().partner)
+    if (OpenCore* blobs = cores.find(discovery_key(*partner))) blobs->quota_moved();
+  bundle.quota_moved(*db);
+}
+
+void Node::Impl::partner_needed(const OpenCore& core) {
+  if (closed || !partners_opening.insert(core.record().discovery_key).second) return;
+  tasks.spawn(open_partner(core.record().discovery_key, *core.record().partner));
+}
+
+awaitable<void> Node::Impl::open_partner(DiscoveryKey of, CoreKey partner) {
+  [[maybe_unused]] const auto opened = co_await cores.open(discovery_key(partner));
+  partners_opening.erase(of);
+  OpenCore* core = cores.find(of);
+  if (!core) co_return;
+  // It cannot be read, or is followed for its own sake: nothing of it counts for this archive.
+  const bool of_contents = core->record().kind == CoreKind::archive_blobs;
+  const Quota::Part other = of_contents ? Quota::Part::entries : Quota::Part::contents;
+  if (!context.quota.counts(core->whole(), other)) context.quota.opened(core->whole(), other, {});
+  core->quota_moved();
 }
 
 void Node::Impl::header_came(const DiscoveryKey& db) {

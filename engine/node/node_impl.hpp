@@ -38,6 +38,8 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   void core_wanted(OpenCore& core) override { bundle.core_wanted(core); }
   void header_came(const DiscoveryKey& db) override;
   void archive_moved(const ArchiveEvent& event) override;
+  void partner_needed(const OpenCore& core) override;
+  void quota_moved(const CoreKey& archive) override;
   void memory_spent() override;
 
   bool admits(const PublicKey& remote) const;
@@ -80,6 +82,8 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   boost::asio::awaitable<Result<void>> sync();
   boost::asio::awaitable<void> reopen_store();
   boost::asio::awaitable<void> save_frozen(DiscoveryKey key);
+  boost::asio::awaitable<void> open_partner(DiscoveryKey of, CoreKey partner);
+  void tell_of_quota(const CoreKey& archive);
   void watch_memory();
   void memory_came_back();
   // Tells of a core that has just come to be known: plain peers are offered it, the bundle hears of it.
@@ -108,7 +112,8 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   std::optional<CoreKey> own_key;  // of the archive that this folder writes, once there is a primary key
   ArchiveLock own_turn;            // to make it
   ArchiveNews news;
-  std::set<DiscoveryKey> headers_seen;  // of archives whose blobs core is sought, or cannot be found
+  std::set<DiscoveryKey> headers_seen;      // of archives whose blobs core is sought, or cannot be found
+  std::set<DiscoveryKey> partners_opening;  // so that all is known that an archive keeps
   std::list<Session*> sessions;
   std::list<std::unique_ptr<Listener>> listeners;
   std::list<TaskGroup*> guests;

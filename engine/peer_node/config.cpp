@@ -157,7 +157,11 @@ std::vector<Key> all_keys() {
        [](Config& config, const toml::node& node) {
          config.max_archives = static_cast<std::size_t>(number_of(node));
        }},
-      later("bundle", "quota_archive"),
+      {"bundle", "quota_archive", false,
+       [](Config& config, const toml::node& node) {
+         config.quota_archive = {bytes_of(node)};
+         if (config.quota_archive == ByteCount{}) throw Refused{"is 0; it has to be at least 1"};
+       }},
       {"log", "level", false, set_level},
       {"storage", "durability", false, set_durability},
       {"storage", "fallback", false,

@@ -1,10 +1,10 @@
 // sheaf.toml: what a folder's owner settles once instead of saying it with every command.
 //
 // Known here: [node] listen, peers, web_hosts, web_origins; [bundle] policy, allow, allow_peers, announce,
-// max_archives; every name of [limits] (sheaf/protocol/limits.hpp), a number, or for bytes also a text like
-// "64 KiB"; [log] level; [storage] durability, fallback, and the lists [[storage.store]] and
+// max_archives, quota_archive; every name of [limits] (sheaf/protocol/limits.hpp), a number, or for bytes
+// also a text like "64 KiB"; [log] level; [storage] durability, fallback, and the lists [[storage.store]] and
 // [[storage.route]] (sheaf/storage/folder_store.hpp, routes.hpp). The keys of later versions are refused by
-// name, because a quota that is silently missing would be worse than an error.
+// name, because a bound that is silently missing would be worse than an error.
 //
 // An environment variable SHEAF_SECTION_KEY (SHEAF_LOG_LEVEL, SHEAF_LIMITS_CONNECTIONS, ...) beats the file;
 // in it, the values of a list stand with spaces or commas between them.
@@ -35,6 +35,7 @@ struct Config {
   std::vector<CoreKey> allow;  // archives, for Policy::allowlist
   Announce announce = Announce::all;
   std::size_t max_archives = NodeOptions().max_archives;
+  ByteCount quota_archive = NodeOptions().quota_archive;
   std::vector<std::string> web_hosts;  // as in NodeOptions
   std::vector<std::string> web_origins;
   Limits limits;

@@ -18,6 +18,7 @@ int code_of(EngineErrc error) {
     case EngineErrc::no_peer: return exit_code::no_peer;
     case EngineErrc::not_writable:
     case EngineErrc::refused:
+    case EngineErrc::quota:
     case EngineErrc::uncertain: return exit_code::refused;
     case EngineErrc::frozen: return exit_code::integrity;
     case EngineErrc::bad_name: return exit_code::wrong_usage;

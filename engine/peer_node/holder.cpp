@@ -58,6 +58,7 @@ asio::awaitable<Result<void>> Holder::open() {
   options.allow = config_.allow;
   options.announce = config_.announce;
   options.max_archives = config_.max_archives;
+  options.quota_archive = config_.quota_archive;
   options.web_hosts = config_.web_hosts;
   options.web_origins = config_.web_origins;
   if (auto opened = co_await open_store(traits); !opened) co_return opened.error();
@@ -196,6 +197,11 @@ asio::awaitable<void> Holder::log_event(const NodeEvent& event) {
       // Put together before the wait: g++ 12 destroys twice what a ?: within it has made.
       const std::string core = event.core ? to_string(*event.core) : "a core";
       co_await io_.say("sheaf: " + core + ": its writer signed two histories; it takes nothing more");
+      co_return;
+    }
+    case NodeEvent::Kind::quota_reached: {
+      const std::string archive = event.core ? to_string(*event.core) : "an archive";
+      co_await io_.say("sheaf: note: " + archive + ": more than [bundle] quota_archive is not kept of it");
       co_return;
     }
     case NodeEvent::Kind::gap:

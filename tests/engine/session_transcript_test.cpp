@@ -158,6 +158,8 @@ class Side final : private NodeHooks, private SessionPort {
   void header_came(const DiscoveryKey&) override {}
   void memory_spent() override { FAIL("no memory was left"); }
   void archive_moved(const ArchiveEvent&) override {}
+  void partner_needed(const OpenCore&) override {}
+  void quota_moved(const CoreKey&) override {}
   void flush() override {}
   void expect_answer() override {}
   void end(SessionEnd reason) override { ended = reason; }

@@ -46,6 +46,7 @@ allow = [")" + key + R"("]
 allow_peers = [")" + key + R"("]
 announce = "allowed"
 max_archives = 500
+quota_archive = "3 GiB"
 [limits]
 connections = 7
 receive_bytes_session = "64 MiB"
@@ -69,6 +70,7 @@ fallback = "small"
   CHECK(to_string(config.allow.at(0)) == key);
   CHECK(config.announce == Announce::allowed);
   CHECK(config.max_archives == 500);
+  CHECK(config.quota_archive == ByteCount{std::uint64_t{3} << 30});
   CHECK(config.limits.connections == 7);
   CHECK(config.limits.receive_bytes_session == 64 * 1024 * 1024);
   CHECK(config.limits.frame_growth_bytes == 4096);
@@ -161,7 +163,8 @@ TEST_CASE("what is wrong is named with file, line and key") {
       {"[bundle]\nannounce = \"some\"",
        "sheaf.toml:2: bundle.announce: is neither \"all\" nor \"allowed\": some"},
       {"[bundle]\nmax_archives = \"many\"", "sheaf.toml:2: bundle.max_archives: is not a whole number"},
-      {"[bundle]\nquota_archive = \"64 GiB\"", "sheaf.toml:2: bundle.quota_archive: is not available"},
+      {"[bundle]\nquota_archive = \"64 GB\"", "sheaf.toml:2: bundle.quota_archive: is not a size"},
+      {"[bundle]\nquota_archive = 0", "sheaf.toml:2: bundle.quota_archive: is 0; it has to be at least 1"},
       {"[limits]\nconnections = \"few\"", "sheaf.toml:2: limits.connections: is not a whole number"},
       {"[limits]\nconnections = 1.5", "sheaf.toml:2: limits.connections: is not a whole number"},
       {"[limits]\nconnections = -1", "sheaf.toml:2: limits.connections: is not from 0 to 2^53 - 1"},

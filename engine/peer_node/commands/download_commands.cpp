@@ -91,8 +91,9 @@ asio::awaitable<Outcome> fetch_archive(CommandContext& context, Archive& archive
   const bool fetched = contents.code == exit_code::done;
   if (missing->blocks.value == 0 && (fetched || !missing->mapped)) co_return Outcome{};
   const std::string why = fetched ? "its entries name them, and no peer has them" : contents.reason;
-  co_return failed(exit_code::no_peer,
-                   fmt::format("{}: {} blocks are missing: {}", name, missing->blocks.value, why));
+  // What this folder does not take is nobody else's fault.
+  const int code = contents.code == exit_code::refused ? contents.code : exit_code::no_peer;
+  co_return failed(code, fmt::format("{}: {} blocks are missing: {}", name, missing->blocks.value, why));
 }
 
 // -- One file.
@@ -125,6 +126,10 @@ asio::awaitable<Outcome> fetch_entry(CommandContext& context, const EntryRef& re
   const std::string shown = printable(found.entry.name);
   if (found.entry.type != EntryType::file) co_return Outcome{};
   if (found.entry.mapped) co_return co_await read_through(context, found, shown);
+  const auto info = co_await found.archive.info();
+  if (!info) co_return failed(info.error(), shown);
+  if (!info->writable && found.entry.length > context.config.quota_archive)
+    co_return failed(EngineErrc::quota, shown);
   const auto key = co_await within(context.timers, context.global.timeout, found.archive.blobs_key());
   if (!key) co_return failed(key.error(), shown);
   auto blobs = co_await context.node.core(*key);

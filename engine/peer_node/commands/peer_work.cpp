@@ -8,6 +8,7 @@
 
 #include "engine/peer_node/commands/output.hpp"
 #include "engine/peer_node/tasks.hpp"
+#include "sheaf/engine/error.hpp"
 
 namespace sheaf::peer_node {
 namespace {
@@ -106,7 +107,7 @@ asio::awaitable<void> say_what_lacks(CommandContext& context, Io& io, const Sess
   if (!cores) co_return;
   std::size_t lacking = 0;
   for (const CoreInfo& core : *cores) {
-    if (core.local == core.length || ++lacking > lines_most) continue;
+    if (core.local == core.length || core.over_quota || ++lacking > lines_most) continue;
     std::string line =
         fmt::format("sheaf: note: {}: {} blocks are not here, and {} has them not",
                     to_string(core.archive.value_or(core.key)), core.length.value - core.local.value, name);
@@ -123,12 +124,16 @@ Outcome frozen(const CoreKey& core) {
                 to_string(core) + ": its writer signed two histories; it takes nothing more");
 }
 
-asio::awaitable<Outcome> look_for_frozen(CommandContext& context) {
+asio::awaitable<Outcome> look_for_stopped(CommandContext& context) {
   const auto cores = co_await context.node.cores();
   if (!cores) co_return failed(cores.error(), "cores");
-  for (const CoreInfo& core : *cores)
+  Outcome full;
+  for (const CoreInfo& core : *cores) {
     if (core.frozen) co_return frozen(core.key);
-  co_return Outcome{};
+    if (core.over_quota && full.code == exit_code::done)
+      full = failed(EngineErrc::quota, to_string(core.archive.value_or(core.key)));
+  }
+  co_return full;
 }
 
 asio::awaitable<Outcome> with_peer(CommandContext& context, const std::optional<Address>& peer,

@@ -38,7 +38,7 @@ boost::asio::awaitable<void> say_what_lacks(CommandContext& context, Io& io, con
                                             std::string name);
 
 // What is not to be mended by meeting peers again: a core that takes nothing more. The first of those here.
-boost::asio::awaitable<Outcome> look_for_frozen(CommandContext& context);
+boost::asio::awaitable<Outcome> look_for_stopped(CommandContext& context);
 Outcome frozen(const CoreKey& core);
 
 // What a session that ended comes to for the shell.

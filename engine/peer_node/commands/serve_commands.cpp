@@ -68,7 +68,7 @@ asio::awaitable<Outcome> connect_to_all(CommandContext& context, const ConnectCo
   for (const auto& peer : command.peers)
     tasks.start(command.live ? keep_connected(context, peer) : connect_once(context, peer, io, worst));
   co_await tasks.join_or_cancel();
-  if (worst.code == exit_code::done) worst = co_await look_for_frozen(context);
+  if (worst.code == exit_code::done) worst = co_await look_for_stopped(context);
   co_return worst;
 }
 

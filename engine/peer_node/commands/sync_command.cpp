@@ -47,7 +47,7 @@ asio::awaitable<Outcome> sync(CommandContext& context, const SyncCommand& comman
     ended->complete = true;
   if (ended && ended->complete && !command.live) co_await say_what_lacks(context, io, *ended, stdio);
   Outcome outcome = outcome_of(ended, stdio);
-  if (outcome.code == exit_code::done && !command.live) outcome = co_await look_for_frozen(context);
+  if (outcome.code == exit_code::done && !command.live) outcome = co_await look_for_stopped(context);
   co_return outcome;
 }
 

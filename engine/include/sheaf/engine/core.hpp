@@ -27,6 +27,7 @@ struct CoreInfo {
   std::optional<CoreKey> archive;  // whose db core (then its own key) or blobs core it is
   bool writable = false;           // its secret key is here
   bool frozen = false;             // its writer signed two histories (EngineErrc::frozen)
+  bool over_quota = false;         // of its archive no more blocks are fetched (EngineErrc::quota)
   Fork fork;
   Length length;          // signed, whether or not the blocks are here
   ByteCount bytes;        // of all blocks, without the padding of an encrypted core

@@ -20,6 +20,7 @@ enum class EngineErrc {
   bad_name,        // the caller's: no entry can have that name
   no_contents,     // the caller's: the entry is a symlink or metadata alone
   too_many_links,  // the archive's: symlinks lead to symlinks without an end
+  quota,           // ours: the archive would keep more here than NodeOptions::quota_archive
 };
 
 const boost::system::error_category& engine_category() noexcept;

@@ -47,6 +47,9 @@ struct NodeOptions {
   std::vector<CoreKey> allow;         // archives, for Policy::allowlist
   Announce announce = Announce::all;  // allowed: only to allow_peers
   std::size_t max_archives = 100'000;
+  // Bytes of blocks that a followed archive keeps here at most, in both its cores; also a followed bare core.
+  // A block that would bring more is not kept, and no other is asked for before some have gone.
+  ByteCount quota_archive{std::uint64_t{64} << 30};
   // Over WebSocket: names of ours besides numbers, localhost and the one listened on, without port; and web
   // pages that may reach us, as scheme://host[:port].
   std::vector<std::string> web_hosts;
@@ -91,12 +94,12 @@ enum class Until {
 };
 
 struct NodeEvent {
-  enum class Kind { session_started, session_ended, core_frozen, gap };
+  enum class Kind { session_started, session_ended, core_frozen, quota_reached, gap };
   Kind kind;
   std::string remote;  // the stream's name, e.g. tcp://127.0.0.1:4900
   std::optional<PublicKey> remote_key;
-  std::optional<CoreKey> core;
-  SessionSummary summary;  // of session_ended
+  std::optional<CoreKey> core;  // of quota_reached: the archive's db core
+  SessionSummary summary;       // of session_ended
 };
 
 class OpenArchive;
