@@ -11,9 +11,6 @@ namespace {
 
 using boost::asio::awaitable;
 
-// Decoded blocks of one archive's tree.
-constexpr std::size_t cache_bytes = 4 * 1024 * 1024;
-
 }  // namespace
 
 Result<StoredEntry> stored_entry(const BeeEntry& entry) {
@@ -26,69 +23,19 @@ Result<StoredEntry> stored_entry(const BeeEntry& entry) {
 }
 
 OpenArchive::OpenArchive(CoreRegistry& cores, const CoreKey& key, boost::asio::any_io_executor strand)
-    : entries_turn(strand),
-      contents_turn(strand),
-      cores_(cores),
-      key_(key),
-      discovery_key_(discovery_key(key)),
-      cache_(cache_bytes) {}
-
-awaitable<Result<OpenCore*>> OpenArchive::db() { co_return co_await cores_.open(discovery_key_); }
+    : OpenBee(cores, key, strand, drive_header()), contents_turn(strand) {}
 
 awaitable<Result<OpenCore*>> OpenArchive::blobs(Core::From from) {
   for (;;) {
     auto core = co_await db();
     if (!core) co_return core.error();
     if (const auto& partner = (*core)->record().partner) {
-      auto blobs = co_await cores_.open(discovery_key(*partner));
+      auto blobs = co_await cores().open(discovery_key(*partner));
       // Its record is written a moment after the db core's names it.
       if (blobs || blobs.error() != EngineErrc::not_found) co_return blobs;
     }
     if (from == Core::From::here) co_return EngineErrc::not_available;
     if (auto waited = co_await (*core)->until_changed(); !waited) co_return waited.error();
-  }
-}
-
-awaitable<Result<Version>> OpenArchive::settle(std::optional<Version> at, Core::From from) {
-  auto core = co_await db();
-  if (!core) co_return core.error();
-  if (from != Core::From::here && !(*core)->writable())
-    if (auto updated = co_await (*core)->update(); !updated) co_return updated.error();
-  if (!at) co_return std::max(Version{1}, (*core)->local().head.length);
-  while ((*core)->local().head.length < *at && at->value > 1) {
-    if (from == Core::From::here || (*core)->writable()) co_return EngineErrc::out_of_range;
-    if (auto waited = co_await (*core)->until_changed(); !waited) co_return waited.error();
-  }
-  co_return std::max(Version{1}, *at);
-}
-
-awaitable<Result<void>> OpenArchive::check_readable() {
-  auto core = co_await db();
-  if (!core) co_return core.error();
-  auto header = co_await (*core)->get(BlockIndex{0}, Core::From::here);
-  if (!header) co_return why_no_contents(header.error());
-  if (!decode_bee_header(*header)) co_return EngineErrc::wrong_key;
-  co_return Result<void>();
-}
-
-awaitable<Result<void>> OpenArchive::walk(Walk walk, Core::From from) {
-  for (;;) {
-    auto core = co_await db();
-    if (!core) co_return core.error();
-    Result<void> out;
-    std::optional<BlockIndex> missing;
-    auto job = [&](const CoreView& view) {
-      CoreBlocks blocks(view, cache_);
-      out = walk(blocks);
-      if (!out && out.error() == EngineErrc::not_available) missing = blocks.missing();
-    };
-    if (auto ran = co_await (*core)->run(job); !ran) co_return ran.error();
-    if (!out && out.error() == ProtocolErrc::malformed) {
-      auto readable = co_await check_readable();
-      if (!readable && readable.error() == EngineErrc::wrong_key) co_return readable;
-    }
-    if (!missing || from == Core::From::here) co_return out;
-    if (auto got = co_await (*core)->get(*missing, Core::From::future); !got) co_return got.error();
   }
 }
 
@@ -124,7 +71,7 @@ awaitable<Result<std::vector<MappedBlock>>> OpenArchive::block_map(BlobId id, Co
 
 awaitable<Result<Entry>> OpenArchive::shown(StoredEntry entry, Core::From from) {
   Entry out;
-  out.link = key_;
+  out.link = key();
   out.proper = normal_path(entry.name) == entry.name && entry.name != "/";
   out.name = std::move(entry.name);
   out.executable = entry.value.executable;
@@ -158,42 +105,6 @@ awaitable<Result<Entry>> OpenArchive::shown(StoredEntry entry, Core::From from) 
 }
 
 // -- Writing.
-
-awaitable<Result<void>> OpenArchive::ensure_header(bool synced) {
-  auto core = co_await db();
-  if (!core) co_return core.error();
-  if ((*core)->local().head.length.value > 0) co_return Result<void>();
-  std::vector<Buffer> header{encode(drive_header())};
-  auto appended = co_await (*core)->append(std::move(header), synced);
-  if (!appended) co_return appended.error();
-  co_return Result<void>();
-}
-
-awaitable<Result<Version>> OpenArchive::change(Change change, bool synced) {
-  auto core = co_await db();
-  if (!core) co_return core.error();
-  if (!(*core)->writable()) co_return EngineErrc::not_writable;
-  if (auto header = co_await ensure_header(synced); !header) co_return header.error();
-  core = co_await db();
-  if (!core) co_return core.error();
-  const Version version = (*core)->local().head.length;
-  std::vector<Buffer> blocks;
-  auto write = [&](BeeBlocks& source) -> Result<void> {
-    BeeBatch batch(source, version);
-    if (auto changed = change(batch); !changed) return changed;
-    blocks = batch.finish();
-    return {};
-  };
-  if (auto written = co_await walk(write, Core::From::peers); !written) co_return written.error();
-  if (blocks.empty()) co_return version;
-  core = co_await db();
-  if (!core) co_return core.error();
-  // The tree was written for this place and no other.
-  if ((*core)->local().head.length != version) co_return EngineErrc::refused;
-  auto length = co_await (*core)->append(std::move(blocks), synced);
-  if (!length) co_return length.error();
-  co_return *length;
-}
 
 awaitable<Result<BlobOffset>> OpenArchive::contents_end() {
   auto core = co_await blobs(Core::From::here);

@@ -301,6 +301,7 @@ boost::asio::awaitable<Result<void>> Node::Impl::forget(CoreKey key, bool own_to
   }
   for (Session* session : sessions) session->unshare(**core);
   archives.erase(record.discovery_key);
+  bees.erase(record.discovery_key);
   if (record.kind == CoreKind::archive_db) news.tell({.link = key, .removed = true});
   headers_seen.erase(record.discovery_key);
   bundle.core_forgotten(record);
@@ -356,6 +357,7 @@ boost::asio::awaitable<void> Node::Impl::close() {
     archive->entries_turn.close();
     archive->contents_turn.close();
   }
+  for (const auto& [key, bee] : bees) bee->entries_turn.close();
   cores.close();
   tasks.cancel();
   co_await tasks.join();

@@ -21,6 +21,7 @@
 namespace sheaf {
 
 class OpenArchive;
+class OpenBee;
 
 struct Node::Impl final : public SessionWatcher, public NodeHooks {
   Impl(Environment environment, NodeOptions options, Backend& root, std::unique_ptr<Backend> owned_root);
@@ -76,6 +77,7 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   // Follows the blobs core of an archive whose header has come, and offers it to every session.
   boost::asio::awaitable<void> find_blobs(DiscoveryKey db);
   boost::asio::awaitable<Result<void>> follow_blobs(DiscoveryKey db);
+  boost::asio::awaitable<Result<std::shared_ptr<OpenBee>>> bee(CoreKey key);
   boost::asio::awaitable<Result<std::vector<CoreKey>>> list_archives();
   boost::asio::awaitable<Result<void>> forget(CoreKey key, bool own_too);
   boost::asio::awaitable<Result<std::vector<CoreInfo>>> list_cores();
@@ -109,6 +111,7 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   Coordinator bundle;
   EventQueue<NodeEvent> events;
   std::unordered_map<DiscoveryKey, std::shared_ptr<OpenArchive>, FixedBytesHash> archives;  // those in use
+  std::unordered_map<DiscoveryKey, std::shared_ptr<OpenBee>, FixedBytesHash> bees;  // on bare cores, as well
   std::optional<CoreKey> own_key;  // of the archive that this folder writes, once there is a primary key
   ArchiveLock own_turn;            // to make it
   ArchiveNews news;

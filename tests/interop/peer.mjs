@@ -19,6 +19,7 @@ import readline from 'node:readline'
 import crypto from 'node:crypto'
 import Hypercore from 'hypercore'
 import Corestore from 'corestore'
+import Hyperbee from 'hyperbee'
 import Hyperdrive from 'hyperdrive'
 import Localdrive from 'localdrive'
 import SecretStream from '@hyperswarm/secret-stream'
@@ -416,6 +417,44 @@ const commands = {
       })
     }
     return { version: core.length, fork: core.fork }
+  },
+  // Operations on a Hyperbee of ours, each {put, value}, {del} or {batch: [those]}.
+  async beeWrite ({ core: name, operations }) {
+    if (!cores.has(name)) await open({ core: name })
+    const bee = new Hyperbee(of(name).core, { keyEncoding: 'utf-8', valueEncoding: 'utf-8' })
+    await bee.ready()
+    const apply = (to, { put, value, del }) => del === undefined ? to.put(put, value) : to.del(del)
+    for (const operation of operations) {
+      if (!operation.batch) {
+        await apply(bee, operation)
+        continue
+      }
+      const batch = bee.batch()
+      for (const one of operation.batch) await apply(batch, one)
+      await batch.flush()
+    }
+    return { key: hex(bee.core.key), version: bee.version }
+  },
+  // A version of a Hyperbee as Node itself reads it, and everything that was ever written to it.
+  async beeRead ({ core: name, version }) {
+    const { core } = of(name)
+    while (core.length < version) await core.update({ wait: true })
+    const bee = new Hyperbee(core, { keyEncoding: 'utf-8', valueEncoding: 'utf-8' })
+    await bee.ready()
+    const entries = []
+    const history = []
+    for await (const { seq, key, value } of bee.checkout(version).createReadStream()) entries.push({ seq, key, value })
+    for await (const { type, seq, key, value } of bee.createHistoryStream()) history.push({ seq, key, value, put: type === 'put' })
+    return { entries, history }
+  },
+  // How many blocks two cores have, all of them equal.
+  async sameBlocks ({ core: name, other }) {
+    const [a, b] = [of(name).core, of(other).core]
+    if (a.length !== b.length) throw new Error(`${a.length} blocks and ${b.length}`)
+    for (let i = 0; i < a.length; i++) {
+      if (!(await a.get(i)).equals(await b.get(i))) throw new Error(`block ${i} differs`)
+    }
+    return a.length
   },
   async facts () { return Object.fromEntries([...cores].map(([name, kept]) => [name, kept.facts()])) }
 }

@@ -102,7 +102,9 @@ struct NodeEvent {
   SessionSummary summary;       // of session_ended
 };
 
+class Bee;
 class OpenArchive;
+class OpenBee;
 class OpenCore;
 
 class Node {
@@ -130,6 +132,10 @@ class Node {
   // A core that is created or followed here already, by key or name; not_found otherwise.
   boost::asio::awaitable<Result<Core>> core(CoreKey key);
   boost::asio::awaitable<Result<Core>> core(std::string name);
+
+  // The Hyperbee on a core that core() gives (sheaf/engine/bee.hpp), whether or not anything is on it yet;
+  // not_found otherwise. That of an archive's db core can be read, and is written through the archive.
+  boost::asio::awaitable<Result<Bee>> bee(CoreKey key);
 
   // The archive that this folder writes; it is made if it is not there yet. Its keys come from the folder's
   // primary key, which is made with it. `exists` where an encryption key is given and the archive that is
