@@ -183,6 +183,8 @@ asio::awaitable<void> Holder::follow_events() {
 
 asio::awaitable<void> Holder::log_event(const NodeEvent& event) {
   const LogLevel level = level_of(own_.global, config_);
+  // A command of our own that ends says with its end what stopped it.
+  const bool said_at_end = !traits_of(own_.action).endless && level < LogLevel::debug;
   const std::string who = event.remote + (event.remote_key ? " " + to_string(*event.remote_key) : "");
   switch (event.kind) {
     case NodeEvent::Kind::session_started:
@@ -194,12 +196,14 @@ asio::awaitable<void> Holder::log_event(const NodeEvent& event) {
                          " ended: " + std::string(to_string(event.summary.reason)));
       co_return;
     case NodeEvent::Kind::core_frozen: {
+      if (said_at_end) co_return;
       // Put together before the wait: g++ 12 destroys twice what a ?: within it has made.
       const std::string core = event.core ? to_string(*event.core) : "a core";
       co_await io_.say("sheaf: " + core + ": its writer signed two histories; it takes nothing more");
       co_return;
     }
     case NodeEvent::Kind::quota_reached: {
+      if (said_at_end) co_return;
       const std::string archive = event.core ? to_string(*event.core) : "an archive";
       co_await io_.say("sheaf: note: " + archive + ": more than [bundle] quota_archive is not kept of it");
       co_return;

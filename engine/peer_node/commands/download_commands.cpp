@@ -86,7 +86,10 @@ asio::awaitable<Outcome> fetch_archive(CommandContext& context, Archive& archive
   // the end of what it has of the contents.
   const auto missing = co_await look_for_missing(archive);
   // Carried without its key: what its entries name is not to be seen here.
-  if (!missing && is_error(missing.error(), EngineErrc::wrong_key)) co_return contents;
+  if (!missing && is_error(missing.error(), EngineErrc::wrong_key)) {
+    if (contents.code == exit_code::done) co_return contents;
+    co_return failed(contents.code, failed(missing.error(), name).reason);
+  }
   if (!missing) co_return failed(missing.error(), name);
   const bool fetched = contents.code == exit_code::done;
   if (missing->blocks.value == 0 && (fetched || !missing->mapped)) co_return Outcome{};
