@@ -15,6 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       fuzz::expect(twice && twice->pointer && twice->pointer->version == entry->pointer->version &&
                    twice->pointer->length == entry->pointer->length &&
                    twice->pointer->checksum == entry->pointer->checksum &&
+                   twice->pointer->block == entry->pointer->block &&
+                   twice->pointer->reversed == entry->pointer->reversed &&
                    twice->pointer->copies == entry->pointer->copies && again.size() <= input.size());
     } else {
       fuzz::expect(entry->inline_value.size() + 1 == input.size());
@@ -31,6 +33,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     fuzz::expect(twice && twice->verify == journal->verify && twice->before.size() == journal->before.size());
   }
   (void)versioned(input);
+  if (const auto version = version_of_copy(input))
+    fuzz::expect(equal(input.first(8), Bytes(value_copy_key(*version, 0)).first(8)));
   (void)decode_u64(input);
   return 0;
 }
