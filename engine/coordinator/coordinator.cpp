@@ -365,7 +365,9 @@ std::optional<SessionEnd> Coordinator::look(CoordinatorSession& session) {
   }
   // From here on whoever reads has its channel, or has been refused one.
   if (channel->live() && !std::exchange(peer->told_first_look, true)) session.first_look_done();
-  const bool all = peer->wants.empty() && peer->to_ask.empty() && channel->questions() == 0 &&
+  // Not before it is known what is wanted: a settled that was said too early would let the other side go
+  // while something is still on its way here.
+  const bool all = peer->tried && peer->wants.empty() && peer->to_ask.empty() && channel->questions() == 0 &&
                    (channel->told_settled() || session.complete());
   channel->dealt_with(all, peer->missing);
   channel->pump(node_.timers.now());
