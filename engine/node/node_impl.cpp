@@ -17,9 +17,11 @@
 namespace sheaf {
 namespace {
 
-// How long after a failed write the store is tried again, and how long at most between tries.
+// How long after a failed write the store is tried again, how long at most between tries, and how long it has
+// to do well before the next failure counts as a new one.
 constexpr Duration reopen_first = std::chrono::milliseconds(500);
 constexpr Duration reopen_most = std::chrono::seconds(10);
+constexpr Duration reopen_healed = std::chrono::seconds(30);
 
 constexpr Duration dial_limit = std::chrono::seconds(10);
 
@@ -149,17 +151,19 @@ void Node::Impl::store_failed(Error) {
   tasks.spawn(reopen_store());
 }
 
-// A failed write has poisoned the store. It is closed and opened again, more and more rarely while that fails
-// (a full disk refuses it), and the cores read what they really hold.
+// A failed write has poisoned the store. It is closed and opened again, and the cores read what they really
+// hold. More and more rarely while that fails (a full disk refuses it), or while the store fails again soon
+// (there is room, but not for the next block): each time peers would send us all that was under way anew.
 boost::asio::awaitable<void> Node::Impl::reopen_store() {
-  Duration pause = reopen_first;
+  if (context.timers.now() >= healed_at) reopen_pause = reopen_first;
   while (!closed) {
-    if (!co_await context.timers.sleep_until(context.timers.now() + pause)) break;
+    if (!co_await context.timers.sleep_until(context.timers.now() + reopen_pause)) break;
+    reopen_pause = std::min(reopen_pause * 2, reopen_most);
     auto reopen = [this] { return root.reopen(); };
     auto reopened = co_await offload(context.pool, reopen);
     if (reopened && co_await cores.reload()) break;
-    pause = std::min(pause * 2, reopen_most);
   }
+  healed_at = context.timers.now() + reopen_healed;
   reopening = false;
 }
 

@@ -124,6 +124,8 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   BanList banned;
   std::shared_ptr<Impl*> alive = std::make_shared<Impl*>(this);  // what comes from other threads looks here
   bool reopening = false;
+  Duration reopen_pause{};  // before the next try
+  Instant healed_at{};      // from then on a failure is a new one
   bool closed = false;
 };
 

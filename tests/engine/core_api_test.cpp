@@ -255,6 +255,27 @@ TEST_CASE("a store that failed takes nothing more, is opened again, and serves o
   CHECK(equal(*get(world, copy, 4), numbered_block(4, 64)));
 }
 
+TEST_CASE("a store that opens but takes no block is tried more and more rarely") {
+  constexpr std::size_t always = 1000;
+  FailingWrites faults;
+  World world;
+  Node& writer = world.add();
+  Node& reader = world.add({}, &faults);
+  Core log = create(world, writer);
+  append(world, log, 0, 1);
+  Core copy = follow(world, reader, log.key());
+  world.link(reader, writer);
+  REQUIRE(world.until([&] { return info(world, copy).contiguous == Length{1}; }));
+  faults.fail = always;
+  append(world, log, 1, 100);
+  world.pass(100s);
+  const std::size_t tries = always - faults.fail;
+  CHECK(tries > 3);
+  CHECK(tries < 20);
+  faults.fail = 0;
+  REQUIRE(world.until([&] { return info(world, copy).contiguous == Length{101}; }));
+}
+
 TEST_CASE("a reader whose store fails at any write comes to the end all the same") {
   for (std::size_t at = 0; at < 12; ++at) {
     CAPTURE(at);
