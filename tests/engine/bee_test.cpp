@@ -4,8 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/support/bee_scenarios.hpp"
 #include "tests/support/db_blocks.hpp"
-#include "tests/support/vectors.hpp"
 #include "tests/support/world.hpp"
 
 using namespace sheaf;
@@ -206,31 +206,19 @@ class Scenario {
   std::optional<Bee> bee_;
 };
 
-void run_all(const json& scenarios) {
-  std::size_t operations = 0;
-  std::size_t answers = 0;
-  for (const json& recorded : scenarios) {
-    Scenario scenario(recorded);
-    scenario.run();
-    operations += scenario.operations;
-    answers += scenario.answers;
-  }
-  MESSAGE(scenarios.size(), " scenarios, ", operations, " operations written alike, ", answers, " answers");
-}
-
 }  // namespace
 
 TEST_CASE("small trees equal hyperbee's through the interface") {
-  run_all(vectors("drive/bee-small.json")["scenarios"]);
+  run_bee_scenarios<Scenario>(vectors("drive/bee-small.json")["scenarios"]);
 }
 TEST_CASE("trees of 100 keys equal hyperbee's through the interface") {
-  run_all(vectors("drive/bee-100.json")["scenarios"]);
+  run_bee_scenarios<Scenario>(vectors("drive/bee-100.json")["scenarios"]);
 }
 TEST_CASE("batches equal hyperbee's through the interface") {
-  run_all(vectors("drive/bee-batch.json")["scenarios"]);
+  run_bee_scenarios<Scenario>(vectors("drive/bee-batch.json")["scenarios"]);
 }
 TEST_CASE("a tree of 1,000 keys equals hyperbee's through the interface") {
-  run_all(json::array({vectors("drive/bee-1000.json")["scenario"]}));
+  run_bee_scenarios<Scenario>(json::array({vectors("drive/bee-1000.json")["scenario"]}));
 }
 
 TEST_CASE("an empty core is an empty tree, and the first write brings its header") {

@@ -2,11 +2,12 @@
 #include <doctest/doctest.h>
 
 #include "tests/support/bee_memory.hpp"
-#include "tests/support/vectors.hpp"
+#include "tests/support/bee_scenarios.hpp"
 
 using namespace sheaf;
 using nlohmann::json;
 using sheaf::test::BeeMemory;
+using sheaf::test::run_bee_scenarios;
 using sheaf::test::unhex;
 using sheaf::test::vectors;
 
@@ -195,23 +196,17 @@ struct Scenario {
   }
 };
 
-void run_all(const json& scenarios) {
-  std::size_t operations = 0;
-  std::size_t answers = 0;
-  for (const json& recorded : scenarios) {
-    Scenario scenario(recorded);
-    scenario.run();
-    operations += scenario.operations;
-    answers += scenario.answers;
-  }
-  MESSAGE(scenarios.size(), " scenarios, ", operations, " operations written alike, ", answers, " answers");
-}
-
 }  // namespace
 
-TEST_CASE("small trees equal hyperbee's") { run_all(vectors("drive/bee-small.json")["scenarios"]); }
-TEST_CASE("trees of 100 keys equal hyperbee's") { run_all(vectors("drive/bee-100.json")["scenarios"]); }
-TEST_CASE("batches equal hyperbee's") { run_all(vectors("drive/bee-batch.json")["scenarios"]); }
+TEST_CASE("small trees equal hyperbee's") {
+  run_bee_scenarios<Scenario>(vectors("drive/bee-small.json")["scenarios"]);
+}
+TEST_CASE("trees of 100 keys equal hyperbee's") {
+  run_bee_scenarios<Scenario>(vectors("drive/bee-100.json")["scenarios"]);
+}
+TEST_CASE("batches equal hyperbee's") {
+  run_bee_scenarios<Scenario>(vectors("drive/bee-batch.json")["scenarios"]);
+}
 TEST_CASE("a tree of 1,000 keys equals hyperbee's") {
-  run_all(json::array({vectors("drive/bee-1000.json")["scenario"]}));
+  run_bee_scenarios<Scenario>(json::array({vectors("drive/bee-1000.json")["scenario"]}));
 }

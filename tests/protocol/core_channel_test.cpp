@@ -520,15 +520,24 @@ TEST_CASE("trap 20: an answer that comes after the peer has left its fork says n
   CHECK(talk.channel.remote_has().contains({1}));
 }
 
-TEST_CASE("forks: the blocks that went are dropped first, then the new fork is said") {
-  ChannelTalk talk(5);
-  talk.open();
-  talk.peer_is(5, 5);
+namespace {
+
+// Our core of five blocks, cut to three, and what is said of it.
+void to_three_of_fork_one(ChannelTalk& talk) {
   talk.log.truncate({3}, {1});
   talk.local.head = talk.log.head;
   talk.local.have.truncate({3});
   talk.channel.blocks_dropped({{3}, {5}});
   talk.channel.local_changed();
+}
+
+}  // namespace
+
+TEST_CASE("forks: the blocks that went are dropped first, then the new fork is said") {
+  ChannelTalk talk(5);
+  talk.open();
+  talk.peer_is(5, 5);
+  to_three_of_fork_one(talk);
   CHECK(talk.carry() == Lines{"drop 3+2", "sync 1/3 acks 0 manifest"});
   // It follows, and hears that we have heard.
   CHECK(talk.peer_is(3, 3, false, 1) == Lines{"sync 1/3 acks 3 manifest"});
@@ -540,11 +549,7 @@ TEST_CASE("forks: blocks are told to a peer that still has as many of the old fo
   talk.open();
   talk.peer_is(5, 5);
   talk.say(RangeMessage{false, {0}, {5}});
-  talk.log.truncate({3}, {1});
-  talk.local.head = talk.log.head;
-  talk.local.have.truncate({3});
-  talk.channel.blocks_dropped({{3}, {5}});
-  talk.channel.local_changed();
+  to_three_of_fork_one(talk);
   CHECK(talk.carry() == Lines{"drop 3+2", "sync 1/3 acks 0 manifest"});
   CHECK(talk.append(2) == Lines{"sync 1/5 acks 0 manifest", "range 0+5"});
   talk.log.truncate({4}, {2});
