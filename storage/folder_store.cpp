@@ -115,6 +115,7 @@ Result<std::unique_ptr<Router>> open_folder_store(const fs::path& folder, bool c
     routed.stores.push_back(std::move(store));
   }
   routed.fallback = options.fallback.value_or(std::string());
+  routed.tidying = thread_lane();
   routed.random = random;
   routed.rebuild_root = options.rebuild_root;
   // A value that gets a fresh key is an application's, and its key one that can be written down.

@@ -23,13 +23,23 @@ class ThreadLane final : public Lane {
 
   bool run(std::shared_ptr<Work> work, std::chrono::milliseconds deadline) override {
     std::unique_lock lock(mutex_);
-    const std::uint64_t ticket = ++given_;
-    waiting_.push_back(std::move(work));
-    changed_.notify_all();
+    const std::uint64_t ticket = give(std::move(work));
     return changed_.wait_for(lock, deadline, [&] { return done_ >= ticket; });
   }
 
+  void begin(std::shared_ptr<Work> work) override {
+    const std::lock_guard lock(mutex_);
+    give(std::move(work));
+  }
+
  private:
+  // Requires: mutex_ is held. Gives which one it is, counted from 1.
+  std::uint64_t give(std::shared_ptr<Work> work) {
+    waiting_.push_back(std::move(work));
+    changed_.notify_all();
+    return ++given_;
+  }
+
   void serve() {
     std::unique_lock lock(mutex_);
     for (;;) {

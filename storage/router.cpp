@@ -90,7 +90,8 @@ RouterImpl::RouterImpl(RouterOptions options)
       fresh_keys_(options.random),
       fresh_prefix_(std::move(options.fresh_prefix)),
       fresh_text_(options.fresh_text),
-      limits_(options.limits) {
+      limits_(options.limits),
+      tidying_(std::move(options.tidying)) {
   for (RoutedStore& store : options.stores) {
     (void)backend_of(store);
     ports_.push_back(std::make_unique<RouterPort>(std::move(store), options.deadline));
@@ -98,7 +99,10 @@ RouterImpl::RouterImpl(RouterOptions options)
   derive_limits();
 }
 
-RouterImpl::~RouterImpl() { (void)close(); }
+RouterImpl::~RouterImpl() {
+  tidying_.reset();  // with the work that it is at
+  (void)close();
+}
 
 // What the stores take, less what the router adds to keys, values and batches.
 void RouterImpl::derive_limits() {

@@ -161,6 +161,8 @@ class RouterImpl final : public Router {
   Result<void> sweep(RouterPort& port);
   Result<bool> named(Bytes outer_key, std::uint64_t version, Number store, Bytes copy_key);
   Result<void> settle();
+  void settle_soon();
+  void tidy();
   void remove_garbage(std::span<Garbage* const> all);
   void add_garbage(Garbage garbage, bool oldest);  // Requires: committing_ is held.
   std::set<Buffer> waiting_copies(Number store);
@@ -225,6 +227,8 @@ class RouterImpl final : public Router {
   std::set<std::uint64_t> in_flight_;
 
   std::mutex settling_;
+  std::unique_ptr<Lane> tidying_;  // may be none
+  std::atomic<bool> tidying_asked_{false};
   std::mutex absorbing_;
   std::atomic<std::size_t> waiting_{0};  // garbage_.size()
   // What was added to it since it was last settled.
@@ -236,12 +240,15 @@ class RouterImpl final : public Router {
   std::atomic<std::uint64_t> repaired_{0}, swept_{0}, rolled_back_{0}, adopted_{0};
 };
 
-inline constexpr std::uint64_t versions_reserved = 4096;
+// A synced write of the root each; an opening does not care.
+inline constexpr std::uint64_t versions_reserved = 65'536;
 inline constexpr std::size_t strangers_a_page = 1'000;
 // Settling syncs every store, so it is done for many puts at once: after so many, or when so much waits to
-// go.
+// go. What is settled need not be looked at by an opening after a crash.
 inline constexpr std::size_t settle_at = 2'048;
 inline constexpr std::uint64_t settle_bytes = 32 * 1024 * 1024;
+// Beside the puts, until so many times as much waits: then they wait, too.
+inline constexpr std::size_t unsettled_most = 4;
 inline constexpr std::size_t journal_bytes_most = 1 << 20;  // beyond it copies are synced first instead
 
 }  // namespace sheaf

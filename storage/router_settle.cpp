@@ -132,6 +132,35 @@ Result<void> RouterImpl::settle() {
   return ended.empty() ? Result<void>() : root_.write(ended, Durable::no);
 }
 
+// Beside the callers, where there is a lane for it. They wait only where it falls far behind.
+void RouterImpl::settle_soon() {
+  if (!tidying_) {
+    (void)settle();
+    return;
+  }
+  if (unsettled_ >= unsettled_most * settle_at || unsettled_bytes_ >= unsettled_most * settle_bytes) {
+    { const std::lock_guard until_it_is_done(settling_); }
+    (void)settle();
+    return;
+  }
+  if (tidying_asked_.exchange(true)) return;
+  class Tidy final : public Lane::Work {
+   public:
+    explicit Tidy(RouterImpl& router) : router_(router) {}
+    void run() override { router_.tidy(); }
+
+   private:
+    RouterImpl& router_;  // which ends the lane first
+  };
+  tidying_->begin(std::make_shared<Tidy>(*this));
+}
+
+void RouterImpl::tidy() {
+  tidying_asked_ = false;
+  const std::shared_lock lock(open_);
+  if (opened_ && !root_.poisoned()) (void)settle();
+}
+
 // -- After a restart.
 
 // A put that was not synced has lost a value where no copy is left of it in any store that it names. A store

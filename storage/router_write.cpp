@@ -144,18 +144,14 @@ Result<void> RouterImpl::reserve_versions() {
     if (format_ == format_version && next_version_ + versions_reserved / 2 < reserved_) return {};
     wanted = next_version_ + versions_reserved;
   }
-  {
-    const std::lock_guard committing(committing_);
-    Batch batch;
-    batch.put_copy(format_key(), encode_u64(format_version));
-    batch.put_copy(reserved_key(), encode_u64(wanted));
-    if (auto written = root_.write(batch, Durable::yes); !written) return written;
-    const std::lock_guard lock(versions_);
-    reserved_ = std::max(reserved_, wanted);
-    format_ = format_version;
-  }
-  // What is settled now need not be looked at by an opening after a crash.
-  (void)settle();
+  const std::lock_guard committing(committing_);
+  Batch batch;
+  batch.put_copy(format_key(), encode_u64(format_version));
+  batch.put_copy(reserved_key(), encode_u64(wanted));
+  if (auto written = root_.write(batch, Durable::yes); !written) return written;
+  const std::lock_guard lock(versions_);
+  reserved_ = std::max(reserved_, wanted);
+  format_ = format_version;
   return {};
 }
 
@@ -257,7 +253,9 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
 
   const std::vector<bool> counts = last_of_each_key(batch);
   std::uint64_t random = versioned ? fresh_keys_.number() : 0;
-  plan.root_.reserve(batch.size() + 8, batch.bytes() / 4 + 64 * batch.size());
+  // What goes to other stores leaves a pointer here; more than this one does not guess.
+  constexpr std::size_t guess_most = 4096;
+  plan.root_.reserve(batch.size() + 8, std::min(batch.bytes() / 4, guess_most) + 64 * batch.size());
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const Batch::Operation operation = batch[i];
     const bool put = operation.kind == Batch::Kind::put;
@@ -398,7 +396,9 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
     add_garbage(std::move(garbage), false);
   }
   // Whether it settles changes nothing about the put.
-  if (unsettled_ >= settle_at || unsettled_bytes_ >= settle_bytes) (void)settle();
+  if (unsettled_ >= settle_at || unsettled_bytes_ >= settle_bytes ||
+      (versioned && plan.version_ % settle_at == 0))
+    settle_soon();
   return {};
 }
 

@@ -86,6 +86,7 @@ class StuckLane final : public Lane {
     work->run();
     return true;
   }
+  void begin(std::shared_ptr<Work> work) override { (void)run(std::move(work), {}); }
   void stick() { stuck_ = true; }
   void let_go() {
     stuck_ = false;

@@ -49,6 +49,7 @@ class Patient final : public Lane {
   bool run(std::shared_ptr<Work> work, std::chrono::milliseconds deadline) override {
     return inner_->run(std::move(work), gate_.is_open() ? std::chrono::minutes(5) : deadline);
   }
+  void begin(std::shared_ptr<Work> work) override { inner_->begin(std::move(work)); }
 
  private:
   const Gate& gate_;
@@ -175,6 +176,59 @@ TEST_CASE("with copies_least a put goes on without the store that does not answe
   wait_for(*lane);
   // The write that came late is the copy that the pointer names.
   CHECK(check_all(*store).findings.empty());
+}
+
+namespace {
+
+// Keeps what it is given until it is told to do it.
+class LaterLane final : public Lane {
+ public:
+  bool run(std::shared_ptr<Work> work, std::chrono::milliseconds) override {
+    work->run();
+    return true;
+  }
+  void begin(std::shared_ptr<Work> work) override { waiting_.push_back(std::move(work)); }
+  std::size_t waiting() const { return waiting_.size(); }
+  void do_it() {
+    for (const auto& work : std::exchange(waiting_, {})) work->run();
+  }
+
+ private:
+  std::vector<std::shared_ptr<Work>> waiting_;
+};
+
+}  // namespace
+
+TEST_CASE("what is no longer named goes in the router's own lane, and puts wait only where much is left") {
+  RouterWorld world;
+  RouterOptions options = world.options();
+  auto made = std::make_unique<LaterLane>();
+  LaterLane& lane = *made;
+  options.tidying = std::move(made);
+  Router& store = world.make(std::move(options));
+
+  // Put over and over, a value leaves a copy each time.
+  std::size_t puts = 0;
+  while (lane.waiting() == 0) REQUIRE(put(store, "k", "1 " + std::to_string(++puts)));
+  CHECK(world.copies("1") == puts);
+  lane.do_it();  // what was put is synced; then the copies go
+  CHECK(world.copies("1") == 1);
+  CHECK(value_of(store, "k") == "1 " + std::to_string(puts));
+
+  // A lane that does not come to it: the puts do it themselves, so that what waits has a bound.
+  std::size_t most = 0;
+  for (std::size_t i = 0; i < 10 * puts; ++i) {
+    REQUIRE(put(store, "k", "1"));
+    if (i % 100 == 0) most = std::max(most, world.copies("1"));
+  }
+  CHECK(lane.waiting() == 1);
+  CHECK(most > 2 * puts);
+  CHECK(most < 6 * puts);
+
+  // What the lane was asked for and has not done when the router ends is done then.
+  REQUIRE(put(store, "k", "2"));
+  world.end();
+  CHECK(world.counts() == "0010");
 }
 
 }  // namespace sheaf::test

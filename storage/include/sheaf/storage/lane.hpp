@@ -1,4 +1,5 @@
-// Where the calls to one store run, so that a slow store holds up nobody but those who need it.
+// A thread of work beside the callers': where the calls to one store run, so that a slow store holds up
+// nobody but those who need it, and where a router tidies up, so that nobody waits for that.
 #pragma once
 
 #include <chrono>
@@ -6,7 +7,7 @@
 
 namespace sheaf {
 
-// One store's lane: work is done one after another, in the order it was given.
+// Work is done one after another, in the order it was given.
 class Lane {
  public:
   class Work {
@@ -19,9 +20,11 @@ class Lane {
   // Gives the work to the lane and waits for its end, at most until the deadline has passed: then false, and
   // the work goes on (or is begun) without its caller. Work owns what it touches.
   virtual bool run(std::shared_ptr<Work> work, std::chrono::milliseconds deadline) = 0;
+  // Gives the work to the lane, and returns.
+  virtual void begin(std::shared_ptr<Work> work) = 0;
 };
 
-// A thread of the lane's own. Destroying the lane waits for the work that it has begun.
+// A thread of the lane's own. Destroying the lane waits for the work that it is at, and drops the rest.
 std::unique_ptr<Lane> thread_lane();
 
 }  // namespace sheaf

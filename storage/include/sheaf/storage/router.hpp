@@ -114,6 +114,10 @@ struct RouterOptions {
   Resolver* resolver = nullptr;  // outlives the router; none: the highest version
   // Outlives the router. None: what lies in the root is state to a rebalance, and stays there.
   const TraitsByKey* traits = nullptr;
+  // Where copies that are no longer named are removed and the journal is kept short, a good many puts at
+  // once: beside the puts that follow, and at most a few times as many wait for it. None: the put that makes
+  // it due does it.
+  std::unique_ptr<Lane> tidying{};
   RandomSource* random = nullptr;  // for keys; outlives the router; none: the system's
   // The keys of post() and of adopted values are this, then 16 random bytes; with fresh_text in hex digits.
   Buffer fresh_prefix{};
