@@ -68,7 +68,7 @@ awaitable<Result<std::optional<Bee::Entry>>> find(std::shared_ptr<OpenBee> bee, 
     out = shown(*entry);
     return {};
   };
-  if (auto walked = co_await bee->walk(look, from); !walked) co_return walked.error();
+  if (auto found = co_await bee->look_up(look, from); !found) co_return found.error();
   co_return out;
 }
 
@@ -86,7 +86,7 @@ awaitable<Result<std::shared_ptr<OpenBee>>> Node::Impl::bee(CoreKey key) {
   auto core = co_await cores.open(discovery_key(key));
   if (!core) co_return core.error() == StorageErrc::not_found ? Error(EngineErrc::not_found) : core.error();
   auto& open = bees[(*core)->record().discovery_key];
-  if (!open) open = std::make_shared<OpenBee>(cores, key, strand, plain_header());
+  if (!open) open = std::make_shared<OpenBee>(cores, decoded, key, strand, plain_header());
   co_return open;
 }
 

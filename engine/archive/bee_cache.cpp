@@ -4,28 +4,43 @@ namespace sheaf {
 namespace {
 
 // What a map and a shared object cost besides the block's bytes.
-constexpr std::size_t entry_cost = 160;
+constexpr std::size_t entry_cost = 176;
 
 }  // namespace
 
-void BeeCache::follow(Fork fork) {
-  if (fork == fork_) return;
-  young_.clear();
-  old_.clear();
-  young_bytes_ = old_bytes_ = 0;
-  fork_ = fork;
+std::size_t BeeCache::PlaceHash::operator()(const Place& place) const {
+  // Fibonacci hashing: neighbours in a tree are blocks that follow one another.
+  constexpr std::uint64_t golden = 0x9e3779b97f4a7c15;
+  return (((place.tree.number * golden) ^ place.fork.value) * golden) ^ (place.index.value * golden);
 }
 
-SharedBeeBlock BeeCache::find(BlockIndex index) {
-  if (const auto found = young_.find(index.value); found != young_.end()) return found->second;
-  const auto found = old_.find(index.value);
+BeeCache::Tree BeeCache::new_tree() {
+  const std::lock_guard lock(mutex_);
+  return {++trees_};
+}
+
+std::size_t BeeCache::bytes() const {
+  const std::lock_guard lock(mutex_);
+  return young_bytes_ + old_bytes_;
+}
+
+SharedBeeBlock BeeCache::find(Tree tree, Fork fork, BlockIndex index) {
+  const Place place{tree, fork, index};
+  const std::lock_guard lock(mutex_);
+  if (const auto found = young_.find(place); found != young_.end()) return found->second;
+  const auto found = old_.find(place);
   if (found == old_.end()) return nullptr;
   SharedBeeBlock block = found->second;
-  add(index, block);
+  keep(place, block);
   return block;
 }
 
-void BeeCache::add(BlockIndex index, SharedBeeBlock block) {
+void BeeCache::add(Tree tree, Fork fork, BlockIndex index, SharedBeeBlock block) {
+  const std::lock_guard lock(mutex_);
+  keep({tree, fork, index}, std::move(block));
+}
+
+void BeeCache::keep(const Place& place, SharedBeeBlock block) {
   const std::size_t cost = block->size() + entry_cost;
   if (cost > most_bytes_ / 4) return;  // one such block would drive out all others
   if (young_bytes_ + cost > most_bytes_ / 2) {
@@ -34,11 +49,11 @@ void BeeCache::add(BlockIndex index, SharedBeeBlock block) {
     young_.clear();
     young_bytes_ = 0;
   }
-  if (young_.insert_or_assign(index.value, std::move(block)).second) young_bytes_ += cost;
+  if (young_.insert_or_assign(place, std::move(block)).second) young_bytes_ += cost;
 }
 
 Result<SharedBeeBlock> CoreBlocks::block(BlockIndex index) {
-  if (SharedBeeBlock known = cache_.find(index)) return known;
+  if (SharedBeeBlock known = cache_.find(tree_, view_.fork(), index)) return known;
   auto bytes = view_.block(index);
   if (!bytes) {
     if (bytes.error() == EngineErrc::not_available) missing_ = index;
@@ -47,8 +62,13 @@ Result<SharedBeeBlock> CoreBlocks::block(BlockIndex index) {
   auto decoded = BeeBlock::decode(std::move(*bytes));
   if (!decoded) return decoded.error();
   auto block = std::make_shared<const BeeBlock>(std::move(*decoded));
-  cache_.add(index, block);
+  cache_.add(tree_, view_.fork(), index, block);
   return block;
+}
+
+Result<SharedBeeBlock> DecodedBlocks::block(BlockIndex index) {
+  if (SharedBeeBlock known = cache_.find(tree_, fork_, index)) return known;
+  return EngineErrc::not_available;
 }
 
 }  // namespace sheaf

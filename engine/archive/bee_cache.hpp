@@ -1,9 +1,11 @@
-// The blocks of one db core that were decoded last, so that the upper levels of its tree are read once.
+// The blocks of a node's trees that were decoded last, so that the upper levels of a tree are read once, and
+// a tree that is small or much used is read from memory.
 //
-// Used by one job of the core at a time (OpenCore::run). What it holds is bounded in bytes: two generations,
-// of which the older goes when the younger has grown to half the bound.
+// One for a node; from any thread. What it holds is bounded in bytes: two generations, of which the older
+// goes when the younger has grown to half the bound.
 #pragma once
 
+#include <mutex>
 #include <optional>
 #include <unordered_map>
 
@@ -16,28 +18,46 @@ class BeeCache {
  public:
   explicit BeeCache(std::size_t most_bytes) : most_bytes_(most_bytes) {}
 
+  // Stands for one tree; never given twice.
+  struct Tree {
+    std::uint64_t number{};
+    friend bool operator==(const Tree&, const Tree&) = default;
+  };
+  Tree new_tree();
+
   // Blocks of another fork are other blocks.
-  void follow(Fork fork);
-  SharedBeeBlock find(BlockIndex index);
-  void add(BlockIndex index, SharedBeeBlock block);
-  std::size_t bytes() const { return young_bytes_ + old_bytes_; }
+  SharedBeeBlock find(Tree tree, Fork fork, BlockIndex index);
+  void add(Tree tree, Fork fork, BlockIndex index, SharedBeeBlock block);
+  std::size_t bytes() const;
 
  private:
-  using Generation = std::unordered_map<std::uint64_t, SharedBeeBlock>;
-  std::size_t most_bytes_;
-  Fork fork_;
+  struct Place {
+    Tree tree;
+    Fork fork;
+    BlockIndex index;
+    friend bool operator==(const Place&, const Place&) = default;
+  };
+  struct PlaceHash {
+    std::size_t operator()(const Place& place) const;
+  };
+  using Generation = std::unordered_map<Place, SharedBeeBlock, PlaceHash>;
+
+  void keep(const Place& place, SharedBeeBlock block);  // Requires: mutex_ is held.
+
+  const std::size_t most_bytes_;
+  mutable std::mutex mutex_;  // guards what follows
+  std::uint64_t trees_ = 0;
   Generation young_;
   Generation old_;
   std::size_t young_bytes_ = 0;
   std::size_t old_bytes_ = 0;
 };
 
-// A core's blocks as its tree's, for the time of one job. What is not here is noted.
+// A core's blocks as its tree's, for the time of one job (OpenCore::run). What is not here is noted.
 class CoreBlocks final : public BeeBlocks {
  public:
-  CoreBlocks(const CoreView& view, BeeCache& cache) : view_(view), cache_(cache) {
-    cache.follow(view.fork());
-  }
+  CoreBlocks(const CoreView& view, BeeCache& cache, BeeCache::Tree tree)
+      : view_(view), cache_(cache), tree_(tree) {}
   Result<SharedBeeBlock> block(BlockIndex index) override;
   // The last block that was wanted and is not here.
   std::optional<BlockIndex> missing() const { return missing_; }
@@ -45,7 +65,20 @@ class CoreBlocks final : public BeeBlocks {
  private:
   const CoreView& view_;
   BeeCache& cache_;
+  const BeeCache::Tree tree_;
   std::optional<BlockIndex> missing_;
+};
+
+// Only what was decoded already; anything else is not_available.
+class DecodedBlocks final : public BeeBlocks {
+ public:
+  DecodedBlocks(BeeCache& cache, BeeCache::Tree tree, Fork fork) : cache_(cache), tree_(tree), fork_(fork) {}
+  Result<SharedBeeBlock> block(BlockIndex index) override;
+
+ private:
+  BeeCache& cache_;
+  const BeeCache::Tree tree_;
+  const Fork fork_;
 };
 
 }  // namespace sheaf

@@ -22,8 +22,9 @@ Result<StoredEntry> stored_entry(const BeeEntry& entry) {
   return StoredEntry{std::move(*name), entry.seq, std::move(*decoded)};
 }
 
-OpenArchive::OpenArchive(CoreRegistry& cores, const CoreKey& key, boost::asio::any_io_executor strand)
-    : OpenBee(cores, key, strand, drive_header()), contents_turn(strand) {}
+OpenArchive::OpenArchive(CoreRegistry& cores, BeeCache& cache, const CoreKey& key,
+                         boost::asio::any_io_executor strand)
+    : OpenBee(cores, cache, key, strand, drive_header()), contents_turn(strand) {}
 
 awaitable<Result<OpenCore*>> OpenArchive::blobs(Core::From from) {
   for (;;) {
@@ -52,7 +53,7 @@ awaitable<Result<std::optional<StoredEntry>>> OpenArchive::find(std::string path
     out = std::move(*stored);
     return {};
   };
-  if (auto walked = co_await walk(look, from); !walked) co_return walked.error();
+  if (auto found = co_await look_up(look, from); !found) co_return found.error();
   co_return out;
 }
 

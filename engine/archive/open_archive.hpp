@@ -31,7 +31,7 @@ inline Error why_no_contents(const Error& error) {
 
 class OpenArchive final : public OpenBee {
  public:
-  OpenArchive(CoreRegistry& cores, const CoreKey& key, boost::asio::any_io_executor strand);
+  OpenArchive(CoreRegistry& cores, BeeCache& cache, const CoreKey& key, boost::asio::any_io_executor strand);
 
   // Waits for header and manifest unless only what is here counts (then not_available).
   boost::asio::awaitable<Result<OpenCore*>> blobs(Core::From from);

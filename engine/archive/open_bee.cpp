@@ -9,19 +9,17 @@ namespace {
 
 using boost::asio::awaitable;
 
-// Decoded blocks of one tree.
-constexpr std::size_t cache_bytes = 4 * 1024 * 1024;
-
 }  // namespace
 
-OpenBee::OpenBee(CoreRegistry& cores, const CoreKey& key, boost::asio::any_io_executor strand,
-                 BeeHeader header)
+OpenBee::OpenBee(CoreRegistry& cores, BeeCache& cache, const CoreKey& key,
+                 boost::asio::any_io_executor strand, BeeHeader header)
     : entries_turn(strand),
       cores_(cores),
       key_(key),
       discovery_key_(discovery_key(key)),
       header_(std::move(header)),
-      cache_(cache_bytes) {}
+      cache_(cache),
+      tree_(cache.new_tree()) {}
 
 awaitable<Result<OpenCore*>> OpenBee::db() { co_return co_await cores_.open(discovery_key_); }
 
@@ -41,10 +39,13 @@ awaitable<Result<Version>> OpenBee::settle(std::optional<Version> at, Core::From
 awaitable<Result<void>> OpenBee::check_readable() {
   auto core = co_await db();
   if (!core) co_return core.error();
+  const Fork fork = (*core)->local().head.fork;
+  if (readable_ == fork) co_return Result<void>();
   auto header = co_await (*core)->get(BlockIndex{0}, Core::From::here);
   if (!header && header.error() == EngineErrc::out_of_range) co_return EngineErrc::not_available;
   if (!header) co_return header.error();
   if (!decode_bee_header(*header)) co_return EngineErrc::wrong_key;
+  readable_ = fork;
   co_return Result<void>();
 }
 
@@ -55,7 +56,7 @@ awaitable<Result<void>> OpenBee::walk(Walk walk, Core::From from) {
     Result<void> out;
     std::optional<BlockIndex> missing;
     auto job = [&](const CoreView& view) {
-      CoreBlocks blocks(view, cache_);
+      CoreBlocks blocks(view, cache_, tree_);
       out = walk(blocks);
       if (!out && out.error() == EngineErrc::not_available) missing = blocks.missing();
     };
@@ -67,6 +68,14 @@ awaitable<Result<void>> OpenBee::walk(Walk walk, Core::From from) {
     if (!missing || from == Core::From::here) co_return out;
     if (auto got = co_await (*core)->get(*missing, Core::From::future); !got) co_return got.error();
   }
+}
+
+awaitable<Result<void>> OpenBee::look_up(Walk look, Core::From from) {
+  auto core = co_await db();
+  if (!core) co_return core.error();
+  DecodedBlocks decoded(cache_, tree_, (*core)->local().head.fork);
+  if (auto found = look(decoded); found) co_return found;
+  co_return co_await walk(std::move(look), from);
 }
 
 awaitable<Result<void>> OpenBee::ensure_header(bool synced) {

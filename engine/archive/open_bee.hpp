@@ -1,4 +1,4 @@
-// A Hyperbee on one core while its node runs: what was decoded of its tree, and whose turn it is to write.
+// A Hyperbee on one core while its node runs: how its tree is read, and whose turn it is to write.
 //
 // On the node's strand; shared by every handle and stream of the tree. Walks of the tree run on the pool as
 // one job each; where a block is not here they say so, it is fetched, and they go on.
@@ -17,7 +17,8 @@ namespace sheaf {
 class OpenBee {
  public:
   // `header`: what an empty core is given in front of the first write.
-  OpenBee(CoreRegistry& cores, const CoreKey& key, boost::asio::any_io_executor strand, BeeHeader header);
+  OpenBee(CoreRegistry& cores, BeeCache& cache, const CoreKey& key, boost::asio::any_io_executor strand,
+          BeeHeader header);
 
   const CoreKey& key() const { return key_; }
   // The core that the tree is on.
@@ -33,6 +34,8 @@ class OpenBee {
   // go on where it stopped. wrong_key instead of malformed where not even the header can be read.
   using Walk = std::function<Result<void>(BeeBlocks&)>;
   boost::asio::awaitable<Result<void>> walk(Walk walk, Core::From from);
+  // The same for what needs a few blocks: where all of them are decoded already, at once and on the strand.
+  boost::asio::awaitable<Result<void>> look_up(Walk walk, Core::From from);
 
   // -- Writing. Whoever writes holds the turn.
 
@@ -53,7 +56,9 @@ class OpenBee {
   CoreKey key_;
   DiscoveryKey discovery_key_;
   BeeHeader header_;
-  BeeCache cache_;
+  BeeCache& cache_;
+  const BeeCache::Tree tree_;
+  std::optional<Fork> readable_;  // of which the header was read
 };
 
 }  // namespace sheaf

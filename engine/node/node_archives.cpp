@@ -136,7 +136,7 @@ awaitable<Result<std::shared_ptr<OpenArchive>>> Node::Impl::archive(CoreKey key)
   if (!core) co_return core.error();
   if ((*core)->record().kind != CoreKind::archive_db) co_return EngineErrc::not_found;
   auto& open = archives[db];
-  if (!open) open = std::make_shared<OpenArchive>(cores, key, strand);
+  if (!open) open = std::make_shared<OpenArchive>(cores, decoded, key, strand);
   co_return open;
 }
 

@@ -9,6 +9,7 @@
 
 #include "engine/archive/archive_lock.hpp"
 #include "engine/archive/archive_news.hpp"
+#include "engine/archive/bee_cache.hpp"
 #include "engine/coordinator/coordinator.hpp"
 #include "engine/core/core_registry.hpp"
 #include "engine/core/event_queue.hpp"
@@ -22,6 +23,9 @@ namespace sheaf {
 
 class OpenArchive;
 class OpenBee;
+
+// Of decoded blocks, all trees together.
+inline constexpr std::size_t decoded_bytes_most = 32 * 1024 * 1024;
 
 struct Node::Impl final : public SessionWatcher, public NodeHooks {
   Impl(Environment environment, NodeOptions options, Backend& root, std::unique_ptr<Backend> owned_root);
@@ -108,6 +112,7 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   TaskGroup connections;  // listeners, sessions, links
   NodeContext context;
   CoreRegistry cores;
+  BeeCache decoded{decoded_bytes_most};
   Coordinator bundle;
   EventQueue<NodeEvent> events;
   std::unordered_map<DiscoveryKey, std::shared_ptr<OpenArchive>, FixedBytesHash> archives;  // those in use
