@@ -22,7 +22,7 @@ inline constexpr std::size_t bee_depth = 64;
 inline constexpr std::size_t bee_level_keys = 65'536;  // of one node, where ours have 8
 // Values of entries: the JSON text that a foreign writer put there.
 inline constexpr std::size_t entry_bytes = 1024 * 1024;
-inline constexpr std::size_t entry_depth = 64;  // arrays and objects inside each other
+inline constexpr std::size_t entry_depth = 64;  // arrays and objects in one another, in a member
 // Block maps, which stand for a file's blocks: what the reference takes, and what one entry costs at least.
 inline constexpr std::size_t block_map_blocks = 64;
 inline constexpr std::size_t block_map_entries = 8'192;  // of one map block

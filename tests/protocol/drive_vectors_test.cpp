@@ -252,5 +252,15 @@ TEST_CASE("odd values of foreign writers are taken as JavaScript takes them, or 
     CHECK_MESSAGE(decode(bad).has_error(), bad);
   CHECK(decode("{\"metadata\":" + std::string(100'000, '[')).has_error());
   CHECK(decode("{\"metadata\":" + std::string(100, '[') + std::string(100, ']') + "}").has_error());
+  const auto nested = [](int levels, const std::string& innermost) {
+    return "{\"metadata\":" + std::string(levels, '[') + innermost + std::string(levels, ']') + "}";
+  };
+  CHECK(decode(nested(64, "1")).has_value());
+  CHECK(decode(nested(65, "1")).has_error());
+  // What stands in a text opens nothing and closes nothing.
+  CHECK(decode(nested(64, "\"" + std::string(100, '[') + "\"")).has_value());
+  CHECK(decode(nested(65, "\"]]]]\"")).has_error());
+  CHECK(decode(nested(64, R"("\"[\\")")).has_value());
+  CHECK(decode(nested(65, R"("\"]\\")")).has_error());
   CHECK(decode("{\"metadata\":\"" + std::string(2'000'000, 'x') + "\"}").has_error());
 }
