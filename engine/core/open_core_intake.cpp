@@ -45,7 +45,7 @@ void OpenCore::finish_one(Ingest& ingest, const Delta& delta) {
     for (const Ingest::Item& item : ingest.items)
       if (const auto& block = item.data.data.proof.block) taken.value += block->value.size();
     arriving_ = arriving_ - taken;
-    node_.quota.give_back(whole(), part(), taken - delta.stored_bytes);
+    if (node_.quota.give_back(whole(), part(), taken - delta.stored_bytes)) node_.hooks.quota_moved(whole());
   }
   if (delta.error) return replicator_.work_failed(ingest.items);
   for (const Ingest::Item& item : ingest.items) give_to_waiters(item);

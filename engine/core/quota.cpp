@@ -44,12 +44,7 @@ bool Quota::take(const CoreKey& archive, Part part, ByteCount bytes) {
   return true;
 }
 
-void Quota::give_back(const CoreKey& archive, Part part, ByteCount bytes) {
-  if (const auto found = kept_.find(archive); found != kept_.end())
-    subtract(found->second.bytes[place(part)], bytes);
-}
-
-bool Quota::removed(const CoreKey& archive, Part part, ByteCount bytes) {
+bool Quota::give_back(const CoreKey& archive, Part part, ByteCount bytes) {
   const auto found = kept_.find(archive);
   if (found == kept_.end() || bytes.value == 0) return false;
   subtract(found->second.bytes[place(part)], bytes);

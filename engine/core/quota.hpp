@@ -2,7 +2,7 @@
 //
 // On the strand; one for a node. Room is taken before a block is stored, so no archive grows past its quota.
 // The first block that finds none makes the archive full: nothing more of it is asked of peers until
-// something of it has gone. A bare core that is followed stands for itself. What is written here has no
+// some of the room is given back. A bare core that is followed stands for itself. What is written here has no
 // quota, and is not counted.
 #pragma once
 
@@ -33,10 +33,9 @@ class Quota {
 
   // Room for so much more. False: there is none, and the archive is full from now on.
   bool take(const CoreKey& archive, Part part, ByteCount bytes);
-  // Room was taken for what was not stored after all.
-  void give_back(const CoreKey& archive, Part part, ByteCount bytes);
-  // What was stored has gone. True where the archive was full: it may go on.
-  bool removed(const CoreKey& archive, Part part, ByteCount bytes);
+  // Of room that was taken: what it was for was not stored after all, or has gone since. True where the
+  // archive was full: it may go on.
+  bool give_back(const CoreKey& archive, Part part, ByteCount bytes);
 
   bool full(const CoreKey& archive) const;
 

@@ -96,12 +96,13 @@ TEST_CASE("room is taken before it is used; the first block that finds none make
   CHECK_FALSE(quota.take(a, Part::entries, {1}));
   CHECK(quota.full(a));
   CHECK(quota.take(b, Part::entries, {100}));
-  // What was never stored is no room that was made: whoever is full stays so until something goes.
-  quota.give_back(a, Part::contents, {60});
   CHECK_FALSE(quota.take(a, Part::entries, {1}));
-  CHECK_FALSE(quota.removed(a, Part::entries, {0}));
-  CHECK(quota.removed(a, Part::entries, {5}));
-  CHECK_FALSE(quota.removed(a, Part::entries, {5}));
+  // Nothing is no room; what was not stored after all is, as what has gone.
+  CHECK_FALSE(quota.give_back(a, Part::entries, {0}));
+  CHECK(quota.full(a));
+  CHECK(quota.give_back(a, Part::contents, {60}));
+  CHECK_FALSE(quota.full(a));
+  CHECK_FALSE(quota.give_back(a, Part::entries, {10}));
   CHECK(quota.take(a, Part::contents, {70}));
   CHECK_FALSE(quota.take(a, Part::contents, {1}));
   quota.closed(a, Part::contents);
