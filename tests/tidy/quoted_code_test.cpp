@@ -1,5 +1,5 @@
-// Code that a document shows is code that some test runs: each block occurs, letter for letter, in a file
-// that is compiled or executed by them.
+// Code that a document shows is code that some test runs: each block occurs, but for how far it is indented,
+// in a file that they compile or execute.
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -37,24 +37,39 @@ std::vector<std::string> blocks_of(const std::string& document, const std::strin
   return blocks;
 }
 
+// Without what each line begins with.
+std::string flush_left(const std::string& text) {
+  std::string out;
+  bool at_start = true;
+  for (const char c : text) {
+    if (at_start && c == ' ') continue;
+    at_start = c == '\n';
+    out += c;
+  }
+  return out;
+}
+
 bool occurs(const std::string& block, const fs::path& folder, std::string_view extension) {
+  const std::string wanted = "\n" + flush_left(block);
   for (const auto& entry : fs::directory_iterator(folder))
-    if (entry.path().extension() == extension && content(entry.path()).find(block) != std::string::npos)
+    if (entry.path().extension() == extension &&
+        flush_left(content(entry.path())).find(wanted) != std::string::npos)
       return true;
   return false;
 }
 
 }  // namespace
 
-TEST_CASE("the code that the README shows is in a file that the tests run") {
+TEST_CASE("the code that documents show is in a file that the tests run") {
   const fs::path root = sheaf::test::source_folder();
-  const std::string readme = content(root / "README.md");
-  const auto cpp = blocks_of(readme, "cpp");
-  const auto js = blocks_of(readme, "js");
-  CHECK(cpp.size() >= 1);
-  CHECK(js.size() >= 1);
-  for (const auto& block : cpp)
-    CHECK_MESSAGE(occurs(block, root / "docs" / "examples", ".cpp"), "README.md shows:\n", block);
-  for (const auto& block : js)
-    CHECK_MESSAGE(occurs(block, root / "tests" / "interop", ".mjs"), "README.md shows:\n", block);
+  const auto check = [&](const char* document, const char* language, const fs::path& folder,
+                         std::string_view extension) {
+    const auto blocks = blocks_of(content(root / document), language);
+    CHECK_MESSAGE(!blocks.empty(), document, " shows no ", language);
+    for (const auto& block : blocks)
+      CHECK_MESSAGE(occurs(block, root / folder, extension), document, " shows:\n", block);
+  };
+  check("README.md", "cpp", "docs/examples", ".cpp");
+  check("README.md", "js", "tests/interop", ".mjs");
+  check("docs/embedding.md", "cpp", "docs/examples", ".cpp");
 }
