@@ -7,7 +7,8 @@
 
 #include <mutex>
 #include <optional>
-#include <unordered_map>
+
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "engine/core/core_work.hpp"
 #include "protocol/bee_tree.hpp"
@@ -40,7 +41,8 @@ class BeeCache {
   struct PlaceHash {
     std::size_t operator()(const Place& place) const;
   };
-  using Generation = std::unordered_map<Place, SharedBeeBlock, PlaceHash>;
+  // Flat: a look-up of a key passes some twenty blocks, and each step along a chain would miss the caches.
+  using Generation = boost::unordered_flat_map<Place, SharedBeeBlock, PlaceHash>;
 
   void keep(const Place& place, SharedBeeBlock block);  // Requires: mutex_ is held.
 
