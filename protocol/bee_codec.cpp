@@ -56,8 +56,8 @@ std::uint64_t varint(const char*& at, const char* end) {
   return value;
 }
 
-template <class One>
-void add(std::vector<One>& list, const One& one) {
+template <class List, class One>
+void add(List& list, const One& one) {
   if (list.size() > limits::bee_level_keys) throw protozero::invalid_length_exception();
   list.push_back(one);
 }

@@ -9,6 +9,8 @@
 #include <optional>
 #include <vector>
 
+#include <boost/container/small_vector.hpp>
+
 #include "sheaf/protocol/bytes.hpp"
 #include "sheaf/protocol/error.hpp"
 #include "sheaf/protocol/units.hpp"
@@ -40,8 +42,11 @@ struct BeeChild {
 
 // One B-tree node: keys are named by the blocks that hold them.
 struct BeeLevel {
-  std::vector<BlockIndex> keys;
-  std::vector<BeeChild> children;  // none in a leaf, else one more than keys
+  // What hyperbee writes fits in place; a stranger's may be wider.
+  static constexpr std::size_t usual_children = 9;
+  boost::container::small_vector<BlockIndex, usual_children - 1> keys;
+  boost::container::small_vector<BeeChild, usual_children>
+      children;  // none in a leaf, else one more than keys
   bool operator==(const BeeLevel&) const = default;
 };
 

@@ -71,7 +71,7 @@ Result<BeeBatch::Node*> BeeBatch::child(Node& parent, std::size_t index) {
   if (!level) return level.error();
   nodes_.emplace_back();
   Node& node = nodes_.back();
-  node.keys = std::move(level->keys);
+  node.keys.assign(level->keys.begin(), level->keys.end());
   for (const BeeChild& below : level->children) {
     pointers_.push_back({below, nullptr});
     node.children.push_back(&pointers_.back());
@@ -326,7 +326,7 @@ std::size_t BeeBatch::collect(Node& node, BlockIndex seq, std::vector<Pointer*>&
 
 BeeLevel BeeBatch::level_of(const Node& node) {
   BeeLevel out;
-  out.keys = node.keys;
+  out.keys.assign(node.keys.begin(), node.keys.end());
   for (const Pointer* below : node.children) out.children.push_back(below->place);
   return out;
 }
