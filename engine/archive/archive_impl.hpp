@@ -2,8 +2,8 @@
 #pragma once
 
 #include <deque>
-#include <set>
 
+#include "engine/archive/given_parts.hpp"
 #include "engine/archive/pending_entries.hpp"
 #include "engine/node/hop.hpp"
 #include "engine/node/node_impl.hpp"
@@ -43,7 +43,7 @@ struct EntryStream::Impl {
   BeeRange range_;
   BeeWalk walk_;
   std::uint64_t given_ = 0;
-  std::set<std::string> seen_;  // names directly below the folder, where each is given once
+  GivenParts given_parts_;  // where each name directly below the folder is given once
   bool ended_ = false;
 };
 

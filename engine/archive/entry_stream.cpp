@@ -35,7 +35,7 @@ bool EntryStream::Impl::take(const BeeEntry& entry, std::vector<StoredEntry>& in
   if (!options.recursive) {
     const std::string part = first_part(stored->name, options.folder);
     const std::string path = (options.folder == "/" ? "/" : options.folder + "/") + part;
-    const bool fresh = seen_.insert(part).second;
+    const bool fresh = given_parts_.give(part);
     if (stored->name != path) {
       // Past the rest of that folder; '0' comes right after '/'.
       BeeRange rest = range_;
