@@ -379,6 +379,16 @@ TEST_CASE("HM-13: archives, downloads and uploads are told of, also for archives
     if (event.uploaded.value > 0) CHECK(event.link == b.key);
   }
   CHECK(world.run(a.bundle.archives())->size() == 2);
+  // What came to b after it began to watch goes on from there to a third, which never meets a.
+  Peer c = peer(world);
+  world.join(c.node, b.node);
+  const auto passed_on = [&] {
+    std::uint64_t sum = 0;
+    for (const ArchiveEvent& event : of_b)
+      if (event.link == a.key) sum += event.uploaded.value;
+    return sum;
+  };
+  REQUIRE(world.until([&] { return passed_on() == 5; }));
   REQUIRE(world.run(b.bundle.forget(a.key)).has_value());
   REQUIRE(world.until([&] { return of_b.back().removed; }));
   world.run(b.node.close());
@@ -415,6 +425,37 @@ TEST_CASE("HM-20, HM-21: sessions end one by one or all, and nothing of them is 
   auto own = world.run(a.bundle.own());
   CHECK(world.run(own->info())->peers == 0);
   REQUIRE(world.run(a.bundle.unreplicate()).has_value());
+}
+
+TEST_CASE("HM-21: the session with a remote that is named ends, and the others go on") {
+  World world;
+  Peer a = peer(world), b = peer(world), c = peer(world);
+  const auto dial = [&](Peer& to, std::optional<Result<SessionSummary>>& ended) {
+    world.spawn(
+        [](Node& from, Address address, std::optional<Result<SessionSummary>>& out) -> awaitable<void> {
+          out = co_await from.connect(address, Until::ended);
+        }(a.node, world.address_of(to.node), ended));
+  };
+  std::optional<Result<SessionSummary>> with_b, with_c;
+  dial(b, with_b);
+  dial(c, with_c);
+  write(world, a.bundle, "first", "1");
+  REQUIRE(world.until([&] { return !list(world, b.bundle).empty() && !list(world, c.bundle).empty(); }));
+
+  std::map<PublicKey, std::string> remotes;
+  while (remotes.size() < 2) {
+    const auto event = world.run(a.node.next_event());
+    REQUIRE(event.has_value());
+    if (event->kind == NodeEvent::Kind::session_started) remotes[*event->remote_key] = event->remote;
+  }
+  REQUIRE(remotes[b.node.identity()] != remotes[c.node.identity()]);
+  REQUIRE(world.run(a.bundle.unreplicate(remotes[b.node.identity()])).has_value());
+  REQUIRE(world.until([&] { return with_b.has_value(); }));
+  CHECK((*with_b)->reason == SessionEnd::local_ended);
+  write(world, a.bundle, "second", "2");
+  REQUIRE(world.until([&] { return list(world, c.bundle).size() == 2; }));
+  CHECK(!with_c);
+  CHECK(list(world, b.bundle).size() == 1);
 }
 
 TEST_CASE("HM-22: closing ends everything, and answers whoever waits") {
