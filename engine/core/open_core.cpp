@@ -193,7 +193,8 @@ void OpenCore::finish(Mutation& change, Delta delta) {
     node_.hooks.store_failed(delta.error);
   }
   if (!delta.error) apply(delta);
-  if (!writable() && node_.quota.give_back(whole(), part(), delta.gone_bytes)) node_.hooks.quota_moved(whole());
+  if (!writable() && node_.quota.give_back(whole(), part(), delta.gone_bytes))
+    node_.hooks.quota_moved(whole());
   std::visit([&](auto& one) { finish_one(one, delta); }, change);
   if (!delta.error &&
       (delta.head || delta.manifest || delta.truncated || !delta.stored.empty() || !delta.cleared.empty()))
