@@ -12,8 +12,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// How deep arrays and objects lie in one another. Looked at before parsing, which would ask at each member
-// otherwise, and takes twice as long then. Of what is no JSON, anything.
+// How deep arrays and objects lie in one another. Looked at before parsing, which would have to ask
+// at each member otherwise. Of what is no JSON: right up to where the parser stops.
 std::size_t depth_of(std::string_view text) {
   std::size_t depth = 0, most = 0;
   bool in_string = false;
