@@ -100,7 +100,7 @@ void RouterPort::close() {
   if (changes) changes->stop();
   changes.reset();
   failed_ = true;
-  sweep_due = true;
+  sweeps.ask();
   if (!owned_) return;
   (void)call<void>([backend = backend_] { return backend->close(); });
 }
@@ -131,7 +131,7 @@ Result<void> RouterPort::reopen() {
   if (adopt_)
     if (auto made = backend_->changes({})) changes = std::move(*made);
   strangers_due = true;
-  sweep_due = true;
+  sweeps.ask();
   first_seen();
   failed_ = false;
   return {};

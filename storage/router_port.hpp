@@ -16,6 +16,20 @@
 
 namespace sheaf {
 
+// Whether a sweep is due. It stays due until one has ended that began after the last reason for it.
+class SweepsDue {
+ public:
+  bool due() const { return ended_ != reasons_; }
+  void ask() { ++reasons_; }
+  // What a sweep that begins now takes care of; said again when it has ended well.
+  std::uint64_t begin() const { return reasons_; }
+  void end(std::uint64_t begun) { ended_ = begun; }
+
+ private:
+  std::atomic<std::uint64_t> reasons_{1};  // nobody knows what an earlier process has left
+  std::atomic<std::uint64_t> ended_{0};
+};
+
 class RouterPort {
  public:
   RouterPort(RoutedStore store, std::chrono::milliseconds deadline);
@@ -31,7 +45,7 @@ class RouterPort {
   // Copies of versions below were here before this root knew the store: nobody removes them.
   std::uint64_t joined = 0;
   // A copy of such a put may be here still; `settled` stays until a sweep.
-  std::atomic<bool> sweep_due{true};
+  SweepsDue sweeps;
   // Something was written that was not synced.
   std::atomic<bool> unsynced{false};
   // It has answered since the router was opened. Before, nobody knows what is in it.

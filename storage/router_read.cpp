@@ -196,7 +196,7 @@ Result<void> RouterImpl::mend(Bytes key, const Pointer& pointer, Bytes value,
     if (current && *current) continue;
     Batch removal;
     add_removal(removal, pointer, copy, key);
-    if (!write_copies(*store, removal, Durable::no)) store->sweep_due = true;
+    if (!write_copies(*store, removal, Durable::no)) store->sweeps.ask();
     return StorageErrc::not_found;
   }
   return {};

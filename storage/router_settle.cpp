@@ -88,11 +88,14 @@ Result<void> RouterImpl::settle() {
     }
     waiting_ = garbage_.size();
   }
-  // Of versions below, everything was written before the stores are synced.
+  // Of versions below, everything was written before the stores are synced, and is removed where no sweep is
+  // due now.
   const std::uint64_t lowest = lowest_in_flight();
-  std::set<Number> unsure;
-  for (const auto& port : ports_)
+  std::set<Number> unsure, unswept;
+  for (const auto& port : ports_) {
+    if (port->sweeps.due()) unswept.insert(port->number);
     if (!port->seen || !port->sync()) unsure.insert(port->number);
+  }
   const auto synced = root_.sync();
 
   // Of puts of an earlier run: while one may have to be undone still, so may those that it has replaced. And
@@ -118,7 +121,7 @@ Result<void> RouterImpl::settle() {
   }
   remove_garbage(removable);
   for (const auto& port : ports_) {
-    if (port->sweep_due || port->settled >= lowest || unsure.contains(port->number)) continue;
+    if (port->settled >= lowest || unsure.contains(port->number) || unswept.contains(port->number)) continue;
     ended.put_copy(settled_key(port->number), encode_u64(lowest));
     port->settled = lowest;
   }
@@ -300,7 +303,7 @@ Result<void> RouterImpl::recover() {
   for (const auto& [version, journal] : *entries)
     if (auto replayed = replay(version, journal, moved); !replayed) return replayed;
   for (const auto& port : ports_)
-    if (port->healthy() && port->sweep_due)
+    if (port->healthy() && port->sweeps.due())
       if (auto swept = sweep(*port); !swept) note(port->label() + ": " + port->trouble());
   return settle();
 }
@@ -365,6 +368,7 @@ Result<bool> RouterImpl::named(Bytes outer_key, std::uint64_t version, Number st
 // Removes the copies that puts after `settled` have left without a pointer. Puts under way keep theirs.
 Result<void> RouterImpl::sweep(RouterPort& port) {
   if (rebuilding_) return {};
+  const std::uint64_t reasons = port.sweeps.begin();
   std::set<std::uint64_t> under_way;
   std::uint64_t end = 0;
   {
@@ -372,7 +376,6 @@ Result<void> RouterImpl::sweep(RouterPort& port) {
     under_way = in_flight_;
     end = next_version_;
   }
-  port.sweep_due = false;
   struct Orphan {
     Buffer copy;
     std::optional<Buffer> record;
@@ -383,10 +386,7 @@ Result<void> RouterImpl::sweep(RouterPort& port) {
     auto cursor = port.iterate({.gte = from,
                                 .lt = blocks ? past(block_copy_prefix) : past(copy_record_prefix),
                                 .keys_only = blocks});
-    if (!cursor) {
-      port.sweep_due = true;
-      return cursor.error();
-    }
+    if (!cursor) return cursor.error();
     for (;;) {
       const auto more = (*cursor)->next();
       if (!more || !*more) break;  // what cannot be read is check()'s to report
@@ -397,10 +397,7 @@ Result<void> RouterImpl::sweep(RouterPort& port) {
       const Bytes copy = blocks ? at : key->rest;
       if (record) {
         auto known = named(blocks ? key->rest : Bytes(record->outer_key), key->version, port.number, copy);
-        if (!known) {
-          port.sweep_due = true;
-          return known.error();
-        }
+        if (!known) return known.error();
         if (*known) continue;
       }
       found.push_back({.copy = to_buffer(copy), .record = std::nullopt});
@@ -416,12 +413,10 @@ Result<void> RouterImpl::sweep(RouterPort& port) {
     ++swept_;
   }
   if (!orphans.empty())
-    if (auto gone = write_copies(port, orphans, Durable::no); !gone) {
-      port.sweep_due = true;
-      return gone;
-    }
+    if (auto gone = write_copies(port, orphans, Durable::no); !gone) return gone;
   const std::uint64_t lowest = under_way.empty() ? end : std::min(end, *under_way.begin());
   if (port.settled < lowest) port.settled = lowest;
+  port.sweeps.end(reasons);
   return {};
 }
 

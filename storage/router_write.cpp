@@ -191,7 +191,7 @@ Result<std::vector<RouterPort*>> RouterImpl::route(Bytes value, const Traits& tr
 
 Result<void> RouterImpl::use(RouterPort& port) {
   if (auto able = port.ready(); !able) return able;
-  return port.sweep_due ? sweep(port) : Result<void>();
+  return port.sweeps.due() ? sweep(port) : Result<void>();
 }
 
 void RouterImpl::add_copy(Batch& batch, const Pointer& pointer, const CopyAt& copy, Bytes outer_key,
@@ -341,7 +341,7 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
     if (written) written = write_copies(*port, copies, copies_durable);
     if (written) continue;
     failed.insert(port);
-    port->sweep_due = true;
+    port->sweeps.ask();
     why = written.error();
     note(port->label() + ": " + port->trouble());
   }
@@ -352,7 +352,7 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
         if (!failed.contains(put.ports[i]))
           add_removal(removals[put.ports[i]], put.pointer, put.pointer.copies[i], put.operation.key);
     for (const auto& [port, removal] : removals)
-      if (!write_copies(*port, removal, Durable::no)) port->sweep_due = true;
+      if (!write_copies(*port, removal, Durable::no)) port->sweeps.ask();
     return error;
   };
   for (const PutPlan::Put& put : plan.puts_) {
@@ -381,7 +381,10 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
     if (auto written = root_.write(plan.root_, durable); !written) {
       note("root: " + root_.trouble());
       // Of a poisoned root nobody knows what it has kept; opening it again shows which copies are named.
-      if (root_.poisoned()) return written;
+      if (root_.poisoned()) {
+        for (const auto& [port, copies] : plan.copies_) port->sweeps.ask();
+        return written;
+      }
       return give_up(written.error());
     }
     garbage.commit = ++commits_;

@@ -428,6 +428,7 @@ TEST_CASE("HM-20, HM-21: sessions end one by one or all, and nothing of them is 
 }
 
 TEST_CASE("HM-21: the session with a remote that is named ends, and the others go on") {
+  std::optional<Result<SessionSummary>> with_b, with_c;  // they outlive the sessions that write them
   World world;
   Peer a = peer(world), b = peer(world), c = peer(world);
   const auto dial = [&](Peer& to, std::optional<Result<SessionSummary>>& ended) {
@@ -436,7 +437,6 @@ TEST_CASE("HM-21: the session with a remote that is named ends, and the others g
           out = co_await from.connect(address, Until::ended);
         }(a.node, world.address_of(to.node), ended));
   };
-  std::optional<Result<SessionSummary>> with_b, with_c;
   dial(b, with_b);
   dial(c, with_c);
   write(world, a.bundle, "first", "1");

@@ -409,6 +409,84 @@ TEST_CASE("a store that was away is swept when it is back") {
   CHECK(store.store_trouble("1").empty());
 }
 
+TEST_CASE("a root that fails a put leaves no copy of it once the router was opened again") {
+  RouterWorld world;
+  Router& store = world.make();
+  REQUIRE(put(store, "k", "12 old", Durable::yes));
+  world.faults("root").fail_next = true;
+  CHECK(!put(store, "k", "12 new", Durable::yes));
+  CHECK(store.poisoned());
+  CHECK(world.counts() == "0220");  // nobody knows yet what the root has kept
+  REQUIRE(store.reopen());
+  CHECK(value_of(store, "k") == "12 old");
+  CHECK(world.counts() == "0110");
+  CHECK(kinds(check_all(store)).empty());
+}
+
+TEST_CASE("what settles beside a sweep takes nothing from it") {
+  class Watched final : public Backend {
+   public:
+    explicit Watched(Backend& inner) : inner_(inner) {}
+    // Each is called once, before the next walk or write begins.
+    std::function<void()> at_walk{};
+    std::function<Error()> at_write{};
+
+    Result<void> open() override { return inner_.open(); }
+    Result<void> close() override { return inner_.close(); }
+    Result<void> reopen() override { return inner_.reopen(); }
+    using Backend::get;
+    Result<void> get(Bytes key, Buffer& out, Checked checked) override {
+      return inner_.get(key, out, checked);
+    }
+    Result<Buffer> post(Bytes value, const Traits& traits, Durable durable) override {
+      return inner_.post(value, traits, durable);
+    }
+    Result<void> write(const Batch& batch, Durable durable) override {
+      if (at_write)
+        if (const Error refused = std::exchange(at_write, nullptr)()) return refused;
+      return inner_.write(batch, durable);
+    }
+    Result<void> sync() override { return inner_.sync(); }
+    Result<std::unique_ptr<Cursor>> iterate(const KeyRange& range) override {
+      if (at_walk) std::exchange(at_walk, nullptr)();
+      return inner_.iterate(range);
+    }
+    Result<std::unique_ptr<Changes>> changes(const ChangeOptions& options) override {
+      return inner_.changes(options);
+    }
+    bool poisoned() const override { return inner_.poisoned(); }
+    std::string trouble() const override { return inner_.trouble(); }
+    const StoreLimits& limits() const override { return inner_.limits(); }
+
+   private:
+    Backend& inner_;
+  };
+  RouterWorld world;
+  Watched root(world.store("root")), one(world.store("1"));
+  RouterOptions options = world.options();
+  options.root.lent = &root;
+  options.stores[1].lent = &one;
+  Router& store = world.make(std::move(options));
+  REQUIRE(put(store, "k", "1 old", Durable::yes));
+  REQUIRE(put(store, "k", "1 new", Durable::yes));  // so that there is something to settle
+  // The copy is made, and cannot be removed again when the root refuses.
+  root.at_write = [&]() -> Error {
+    world.faults("1").dead = true;
+    return StorageErrc::full;
+  };
+  const Traits block{.role = Traits::Role::block};
+  CHECK(store.put(as_bytes("b"), as_bytes("1"), block, Durable::yes).error() == StorageErrc::full);
+  world.faults("1").dead = false;
+  CHECK(world.records("1") == 2);  // of k, and the block under its own key
+  one.at_walk = [&] { CHECK(store.sync()); };
+  CHECK(put(store, "other", "1"));
+  CHECK(!one.at_walk);
+  CHECK(world.copies("1") == 2);
+  CHECK(world.records("1") == 2);  // of k and the other one
+  CHECK(kinds(check_all(store)).empty());
+  world.end();  // before the two that it was lent
+}
+
 TEST_CASE("a follower learns of a reopened router by a gap, and goes on") {
   RouterWorld world;
   Router& store = world.make();
