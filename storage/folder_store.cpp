@@ -9,7 +9,9 @@
 #include "sheaf/storage/value_keys.hpp"
 #include "storage/archive_lookup.hpp"
 #include "storage/key_schema.hpp"
+#include "storage/leveldb_seams.hpp"
 #include "storage/root_format.hpp"
+#include "storage/router_records.hpp"
 
 namespace sheaf {
 namespace {
@@ -19,6 +21,8 @@ namespace fs = std::filesystem;
 // A batch of the router becomes one of the root with marks, pointers and a journal entry.
 constexpr std::size_t root_batch_operations = 100'000;
 constexpr std::size_t root_batch_bytes = 96 * 1024 * 1024;
+
+constexpr std::size_t pointer_cache_bytes = 16 * 1024 * 1024;
 
 // What a router puts around keys.
 constexpr std::size_t key_overhead = 64;
@@ -32,7 +36,13 @@ std::unique_ptr<Backend> root_in(const fs::path& folder, bool create, RandomSour
   options.limits.value_bytes += 1;
   options.limits.batch_operations = root_batch_operations;
   options.limits.batch_bytes = root_batch_bytes;
-  return leveldb_backend(options);
+  // Each read and each overwrite of a value begins with its pointer.
+  LevelDbSeams seams;
+  seams.records = {
+      .bytes = pointer_cache_bytes, .prefix = router_records::entry_prefix[0], .wanted = [](Bytes record) {
+        return !record.empty() && record.back() == router_records::pointer_mark;
+      }};
+  return leveldb_backend(options, seams);
 }
 
 std::unique_ptr<Backend> backend_of(const StoreConfig& config, const fs::path& folder, RandomSource* random) {

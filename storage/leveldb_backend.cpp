@@ -106,6 +106,7 @@ class LevelDbBackend final : public Backend {
         env_(real_ ? *leveldb::Env::Default() : *seams.env),
         own_gauge_(real_ && !seams.space ? folder_gauge(options.folder) : nullptr),
         gauge_(seams.space ? seams.space : own_gauge_.get()),
+        records_(seams.records),
         fresh_keys_(options.random) {}
 
   ~LevelDbBackend() override { (void)close(); }
@@ -148,6 +149,7 @@ class LevelDbBackend final : public Backend {
     const std::unique_lock lock(open_);
     changes_.end();
     opened_.reset();
+    records_.clear();
     return {};
   }
 
@@ -163,12 +165,15 @@ class LevelDbBackend final : public Backend {
   Result<void> get(Bytes key, Buffer& out, Checked checked) override {
     const std::shared_lock lock(open_);
     if (!opened_) return StorageErrc::closed;
+    if (records_.find(key, out)) return {};
+    const std::uint64_t begun = records_.begin_read();
     // LevelDB gives values only as strings; a thread's own one spares the allocation.
     thread_local std::string value;
     leveldb::ReadOptions options;
     options.verify_checksums = checked == Checked::yes;
     const leveldb::Status status = opened_->db->Get(options, to_slice(key), &value);
     if (status.ok()) append(out, as_bytes(value));
+    if (status.ok() && options.verify_checksums) records_.end_read(begun, key, as_bytes(value));
     if (value.capacity() > kept_value_bytes) std::string().swap(value);
     if (status.ok()) return {};
     const StorageErrc error = to_errc(status);
@@ -202,10 +207,12 @@ class LevelDbBackend final : public Backend {
     }
     leveldb::WriteOptions options;
     options.sync = durable == Durable::yes;
+    records_.begin_write(batch);
     leveldb::Status status = opened_->db->Write(options, &scratch_);
     if (scratch_.ApproximateSize() > kept_batch_bytes) scratch_ = leveldb::WriteBatch();
     if (status.ok() && env_.log_failed())
       status = leveldb::Status::IOError(options_.folder, "a log was not synced");
+    records_.end_write(batch, status.ok());
     if (!status.ok()) {
       poisoned_ = true;
       return failed(status);
@@ -283,6 +290,7 @@ class LevelDbBackend final : public Backend {
   Endless endless_;
   const std::unique_ptr<SpaceGauge> own_gauge_;
   SpaceGauge* const gauge_;
+  RecordCache records_;
   FreshKeys fresh_keys_;
 
   std::shared_mutex open_;  // shared by calls, alone for open and close

@@ -1,9 +1,11 @@
-// The LevelDB backend with what it stands on given from outside: another Env, another gauge of free space.
+// The LevelDB backend with what it stands on given from outside: another Env, another gauge of free space;
+// and with records kept in memory, which needs to know what they are.
 #pragma once
 
 #include <memory>
 
 #include "sheaf/storage/leveldb_backend.hpp"
+#include "storage/record_cache.hpp"
 
 namespace leveldb {
 class Env;
@@ -23,10 +25,12 @@ class SpaceGauge {
   virtual Space measure() = 0;
 };
 
-// Both outlive the store.
+// The first two outlive the store.
 struct LevelDbSeams {
   leveldb::Env* env = nullptr;  // null: the system's; else its folder is not a real one
   SpaceGauge* space = nullptr;  // null: of the file system of the folder, or endless with an env
+  // A checked read may be answered by what an earlier one or the write itself has vouched for.
+  RecordCacheOptions records{};
 };
 
 std::unique_ptr<Backend> leveldb_backend(const LevelDbOptions& options, const LevelDbSeams& seams);

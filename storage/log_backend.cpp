@@ -242,6 +242,13 @@ Result<ValueLog::Slots> ValueLog::read_group(Segment& segment, const GroupReader
 
 }  // namespace value_log
 
+namespace {
+
+// Of where values lie, so that a read of one need not look for it in the index.
+constexpr std::size_t place_cache_bytes = 16 * 1024 * 1024;
+
+}  // namespace
+
 std::unique_ptr<Backend> log_backend(const LogOptions& options, LogSeams seams) {
   return std::make_unique<value_log::ValueLog>(options, std::move(seams));
 }
@@ -256,7 +263,10 @@ std::unique_ptr<Backend> log_index(const LogOptions& options, leveldb::Env* env)
                   .batch_operations = SIZE_MAX,
                   .batch_bytes = SIZE_MAX};
   index.write_buffer_bytes = 8 * 1024 * 1024;
-  return leveldb_backend(index, {.env = env});
+  LevelDbSeams seams{.env = env};
+  seams.records = {
+      .bytes = place_cache_bytes, .prefix = value_log::data_prefix[0], .wanted = value_log::is_location};
+  return leveldb_backend(index, seams);
 }
 
 std::unique_ptr<Backend> log_backend(const LogOptions& options) {

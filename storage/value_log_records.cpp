@@ -188,6 +188,8 @@ Buffer encode_slot(const Slot& slot) {
   return bytes;
 }
 
+bool is_location(Bytes encoded_slot) { return !encoded_slot.empty() && encoded_slot.front() == location_tag; }
+
 Result<Slot> decode_slot(Bytes bytes) {
   if (bytes.empty()) return StorageErrc::damaged;
   if (bytes.front() == inline_tag) return Slot(to_buffer(bytes.subspan(1)));

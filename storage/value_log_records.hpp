@@ -104,6 +104,7 @@ Buffer encode_space(const Space& space);
 Result<Space> decode_space(Bytes bytes);  // damaged
 Buffer encode_slot(const Slot& slot);     // Requires: it is not Gone.
 Result<Slot> decode_slot(Bytes bytes);    // damaged
+bool is_location(Bytes encoded_slot);
 std::optional<SegmentNumber> segment_of_key(Bytes key);
 
 }  // namespace sheaf::value_log

@@ -27,8 +27,9 @@ class MemorySubject final : public BackendSubject, WriteFaults {
 
 class LevelDbSubject final : public BackendSubject {
  public:
-  LevelDbSubject()
-      : store_(leveldb_backend({.folder = "/store", .write_buffer_bytes = 64 * 1024}, {.env = &env_})) {}
+  explicit LevelDbSubject(const RecordCacheOptions& records = {})
+      : store_(leveldb_backend({.folder = "/store", .write_buffer_bytes = 64 * 1024},
+                               {.env = &env_, .records = records})) {}
   Backend& store() override { return *store_; }
   void fail_next_write() override { env_.fail_next(); }
 
@@ -57,6 +58,16 @@ TEST_CASE("the memory backend conforms") {
 
 TEST_CASE("the LevelDB backend conforms, on a file system that can fail") {
   LevelDbSubject subject;
+  backend_conformance(subject);
+}
+
+TEST_CASE("the LevelDB backend conforms with its records in memory") {
+  LevelDbSubject subject({.bytes = 4'000'000});
+  backend_conformance(subject);
+}
+
+TEST_CASE("the LevelDB backend conforms with few of its records in memory") {
+  LevelDbSubject subject({.bytes = 70'000});
   backend_conformance(subject);
 }
 
