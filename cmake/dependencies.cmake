@@ -8,4 +8,6 @@ add_library(sheaf_protozero INTERFACE)
 target_include_directories(sheaf_protozero SYSTEM INTERFACE ${protozero_headers})
 find_package(nlohmann_json REQUIRED)
 
-find_path(xxhash_headers xxhash.h REQUIRED)  # used as a header alone
+# Whether it was built to look at run time which instructions there are.
+include(CheckLibraryExists)
+check_library_exists(xxhash XXH3_128bits_dispatch "${xxhash_LIBRARY_DIRS}" SHEAF_XXHASH_DISPATCHES)

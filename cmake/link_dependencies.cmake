@@ -21,3 +21,7 @@ target_include_directories(sheaf_leveldb SYSTEM INTERFACE ${leveldb_headers})
 pkg_check_modules(magic REQUIRED IMPORTED_TARGET libmagic)
 add_library(sheaf_magic INTERFACE IMPORTED)
 target_link_libraries(sheaf_magic INTERFACE PkgConfig::magic)
+
+pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
+add_library(sheaf_xxhash INTERFACE IMPORTED)
+target_link_libraries(sheaf_xxhash INTERFACE PkgConfig::xxhash)

@@ -5,10 +5,8 @@
 #include <cstring>
 #include <utility>
 
-#define XXH_INLINE_ALL  // the header alone, so that nothing has to be linked
-#include <xxhash.h>
-
 #include "sheaf/protocol/invariant.hpp"
+#include "storage/xxh3.hpp"
 
 namespace sheaf {
 namespace {
@@ -23,7 +21,7 @@ struct Sizes {
   std::uint16_t value;
 };
 
-std::uint32_t hash_of(Bytes key) { return static_cast<std::uint32_t>(XXH3_64bits(key.data(), key.size())); }
+std::uint32_t hash_of(Bytes key) { return static_cast<std::uint32_t>(xxh3_64(key)); }
 
 }  // namespace
 
@@ -158,22 +156,24 @@ void RecordCache::begin_write(const Batch& batch) {
   if (options_.bytes == 0) return;
   const std::lock_guard lock(guard_);
   ++writes_;
-  constexpr std::size_t at_once = 16;
-  std::array<std::uint32_t, at_once> hashes;
-  for (std::size_t from = 0; from < batch.size(); from += at_once) {
-    const std::size_t end = std::min(from + at_once, batch.size());
-    for (std::size_t i = from; i < end; ++i) {
-      const Bytes key = batch[i].key;
+  struct Asked {
+    Bytes key;
+    std::uint32_t hash;
+  };
+  std::array<Asked, 16> asked;
+  for (std::size_t at = 0; at < batch.size();) {
+    std::size_t count = 0;
+    for (; at < batch.size() && count < asked.size(); ++at) {
+      const Bytes key = batch[at].key;
       if (!covers(key)) continue;
-      hashes[i - from] = hash_of(key);
-      young_.prefetch(hashes[i - from]);
-      old_.prefetch(hashes[i - from]);
+      asked[count] = {.key = key, .hash = hash_of(key)};
+      young_.prefetch(asked[count].hash);
+      old_.prefetch(asked[count].hash);
+      ++count;
     }
-    for (std::size_t i = from; i < end; ++i) {
-      const Bytes key = batch[i].key;
-      if (!covers(key)) continue;
-      young_.erase(hashes[i - from], key);
-      old_.erase(hashes[i - from], key);
+    for (const Asked& one : std::span(asked).first(count)) {
+      young_.erase(one.hash, one.key);
+      old_.erase(one.hash, one.key);
     }
   }
 }

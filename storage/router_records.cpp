@@ -2,11 +2,9 @@
 
 #include <algorithm>
 
-#define XXH_INLINE_ALL  // the header alone, so that nothing has to be linked
-#include <xxhash.h>
-
 #include "protocol/codec.hpp"
 #include "sheaf/storage/error.hpp"
+#include "storage/xxh3.hpp"
 
 namespace sheaf::router_records {
 namespace {
@@ -35,11 +33,7 @@ Checksum Checksum::from(Bytes bytes) {
   return out;
 }
 
-Checksum checksum_of(Bytes bytes) {
-  XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes.data(), bytes.size()));
-  return Checksum::from({reinterpret_cast<const std::byte*>(canonical.digest), Checksum::size});
-}
+Checksum checksum_of(Bytes bytes) { return Checksum::from(xxh3_128_digest(bytes)); }
 
 Buffer encode_pointer(const Pointer& pointer) {
   Buffer bytes;

@@ -2,11 +2,9 @@
 
 #include <algorithm>
 
-#define XXH_INLINE_ALL  // the header alone, so that nothing has to be linked
-#include <xxhash.h>
-
 #include "protocol/codec.hpp"
 #include "sheaf/protocol/invariant.hpp"
+#include "storage/xxh3.hpp"
 
 namespace sheaf::value_log {
 namespace {
@@ -43,14 +41,7 @@ Checksum Checksum::from(Bytes bytes) {
   return out;
 }
 
-Checksum checksum_of(Bytes bytes) {
-  XXH64_canonical_t canonical;
-  XXH64_canonicalFromHash(&canonical, XXH3_64bits(bytes.data(), bytes.size()));
-  Checksum out;
-  const auto* digest = reinterpret_cast<const std::byte*>(canonical.digest);
-  std::copy(digest, digest + Checksum::size, out.value.begin());
-  return out;
-}
+Checksum checksum_of(Bytes bytes) { return Checksum::from(xxh3_64_digest(bytes)); }
 
 Buffer encode_group(SegmentNumber segment, const std::vector<Record>& records) {
   std::size_t record_bytes = 0;

@@ -88,6 +88,7 @@ bool is_asio(const Include& include) {
 bool is_leveldb(const Include& include) { return starts_with(include.target, "leveldb/"); }
 bool is_sodium(const Include& include) { return starts_with(include.target, "sodium"); }
 bool is_magic(const Include& include) { return include.target == "magic.h"; }
+bool is_xxhash(const Include& include) { return starts_with(include.target, "xxh"); }
 
 // Every file whose includes satisfy the predicate must satisfy the place.
 template <typename Predicate, typename Place>
@@ -153,6 +154,10 @@ TEST_CASE("LevelDB stands behind one door") {
 
 TEST_CASE("libsodium stands behind one door") {
   only_in(is_sodium, [](std::string_view file) { return file == "protocol/crypto.cpp"; });
+}
+
+TEST_CASE("xxHash stands behind one door") {
+  only_in(is_xxhash, [](std::string_view file) { return file == "storage/xxh3.cpp"; });
 }
 
 TEST_CASE("libmagic stands behind one door") {
