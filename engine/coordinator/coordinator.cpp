@@ -300,6 +300,7 @@ void Coordinator::left(CoordinatorSession& session) {
   Peer* peer = find(session);
   if (!peer) return;
   note_refused(session);  // its refusals and its goodbye may have come in one read
+  if (!peer->put_off.empty()) session.left_with_put_off();
   for (const Slot& slot : std::set<Slot>(peer->wants)) end_want(*peer, slot);
   peers_.erase(&session);
 }
@@ -326,13 +327,13 @@ void Coordinator::refuse_rest(Peer& peer, CoordinatorChannel& channel, const Wan
   if (!core) return;
   // Which writers signed two histories is told to nobody whom nothing of it was told before.
   const bool frozen = core->local().frozen && !core->recorded();
-  if (!frozen && !core->is_full()) return;
+  if (!frozen && !core->over_quota()) return;
   if (!peer.refused.insert(slot_of(want.key)).second) return;
   channel.refuse(want.key, frozen ? RefusalReason::frozen : RefusalReason::quota);
 }
 
 void Coordinator::quota_moved(const OpenCore& core) {
-  if (core.is_full()) return want_changed(core);
+  if (core.over_quota()) return want_changed(core);
   // Whoever was refused is asked once more.
   for (CoordinatorSession* session : sessions()) {
     Peer* peer = find(*session);
@@ -359,16 +360,18 @@ std::optional<SessionEnd> Coordinator::look(CoordinatorSession& session) {
       channel->bye(coordinator::ByeReason::announce_flood);
       return SessionEnd::announce_flood;
     }
-    if (made == Progress::waiting) continue;
+    if (made == Progress::no_store) put_off(slot, found->second);
+    if (made == Progress::waiting || made == Progress::no_store) continue;
     refuse_rest(*peer, *channel, found->second);
     end_want(*peer, slot);
   }
   // From here on whoever reads has its channel, or has been refused one.
   if (channel->live() && !std::exchange(peer->told_first_look, true)) session.first_look_done();
   // Not before it is known what is wanted: a settled that was said too early would let the other side go
-  // while something is still on its way here.
-  const bool all = peer->tried && peer->wants.empty() && peer->to_ask.empty() && channel->questions() == 0 &&
-                   (channel->told_settled() || session.complete());
+  // while something is still on its way here. What the store keeps out is refused, and so dealt with.
+  const bool wants_none = peer->wants.size() == peer->put_off.size();
+  const bool has_all = channel->told_settled() || session.complete() || node_.store_stopped;
+  const bool all = peer->tried && wants_none && peer->to_ask.empty() && channel->questions() == 0 && has_all;
   channel->dealt_with(all, peer->missing);
   channel->pump(node_.timers.now());
   return std::nullopt;

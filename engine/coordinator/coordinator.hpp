@@ -7,6 +7,9 @@
 // that the peer has of it. An archive that only a peer has named lives in memory until something of it was
 // verified: no record, no element, told to nobody.
 //
+// While the node's store takes nothing, wants of what is newer elsewhere are put off: whoever told it hears
+// `disk`, once a session and archive, and they go on when the store does.
+//
 // On the strand. Sessions join once they are secured and leave before they go.
 #pragma once
 
@@ -39,6 +42,8 @@ class CoordinatorSession {
   virtual bool complete() const = 0;
   // The peer will not follow something that we told it of.
   virtual void was_refused(coordinator::RefusalReason reason) = 0;
+  // It goes, and something that it told is still put off.
+  virtual void left_with_put_off() = 0;
   // Lets the session look at what came of it: Coordinator::look() follows, at once or soon.
   virtual void look_again() = 0;
   // The sets were compared, and whatever a reader waits for was asked for.
@@ -75,6 +80,9 @@ class Coordinator {
   void core_forgotten(const CoreRecord& record);
   // The archive of this db core, or the bare core, has come to its quota, or there is room again.
   void quota_moved(const OpenCore& core);
+  // The store takes nothing: no block of any archive, no head. And it does again.
+  void store_stopped();
+  void store_healed();
   // The search for an archive's blobs core has ended, one way or the other.
   void blobs_looked_for(const DiscoveryKey& db, bool found);
 
@@ -84,6 +92,8 @@ class Coordinator {
   // Takes in what came on the session, looks after its wants, and says what there is to say. Gives why the
   // session has to end, if it has to. The session calls it, and calls nothing else of it meanwhile.
   std::optional<SessionEnd> look(CoordinatorSession& session);
+  // Something that the session's peer has told waits for the store.
+  bool has_put_off(const CoordinatorSession& session) const;
 
  private:
   // An element in full.
@@ -108,7 +118,7 @@ class Coordinator {
     CoreKey key;
     DiscoveryKey discovery_key;
     coordinator::Head head{};
-    enum class State : std::uint8_t { queued, opening, open } state = State::queued;
+    enum class State : std::uint8_t { queued, opening, open, put_off } state = State::queued;
     std::set<CoordinatorSession*> tellers{};
     Instant moved{};         // when it was opened, or told anew, or something of it came
     bool candidate = false;  // nothing of it is here
@@ -116,8 +126,10 @@ class Coordinator {
   struct Peer {
     CoordinatorSession* session;
     std::set<Slot> wants{};
-    std::set<Slot> open{};  // those of them whose cores are open
-    std::set<Slot> due{};   // those of them that something happened to
+    std::set<Slot> open{};     // those of them whose cores are open
+    std::set<Slot> due{};      // those of them that something happened to
+    std::set<Slot> put_off{};  // of the wants: those that wait for the store
+    std::unordered_set<Slot, FixedBytesHash> told_disk{};
     std::unordered_set<Slot, FixedBytesHash> refused{};
     std::size_t broken_words = 0;   // claims that were not made good
     bool greeted = false;           // what readers wait for was opened
@@ -126,7 +138,7 @@ class Coordinator {
     bool told_first_look = false;
     bool missing = false;  // something wanted is not here, and this peer has it not
   };
-  enum class Progress { waiting, done, broken };
+  enum class Progress { waiting, done, broken, no_store };
 
   struct OnDisk;
   Result<OnDisk> read_all() const;
@@ -150,7 +162,12 @@ class Coordinator {
   boost::asio::awaitable<void> open_want(Slot slot);
   void refuse_rest(Peer& peer, CoordinatorChannel& channel, const Want& want) const;
   Progress progress(Peer& peer, const Want& want);
+  Progress waits_for(const CoreChannel& channel) const;
   Progress blobs_progress(Peer& peer, const Want& want, const OpenCore& db);
+  bool is_news(const Slot& slot, const Want& want) const;
+  void put_off(const Slot& slot, Want& want);
+  void look_soon();
+  boost::asio::awaitable<void> look_at_all();
   void end_want(Peer& peer, const Slot& slot);
   void close_want(const Slot& slot);
   void try_incomplete(Peer& peer, CoordinatorChannel& channel);
@@ -182,6 +199,7 @@ class Coordinator {
   std::size_t active_ = 0;      // wants whose cores are open or being opened
   std::size_t candidates_ = 0;  // wants of which nothing is here
   bool watching_ = false;
+  bool look_posted_ = false;
 };
 
 }  // namespace sheaf

@@ -78,7 +78,9 @@ void Coordinator::want(Peer& peer, const CoreKey& key, coordinator::Head head) {
   }
   peer.wants.insert(slot);
   const bool teller = want.tellers.insert(peer.session).second;
-  if (fresh) {
+  if (node_.store_stopped && (want.state == Want::State::put_off || is_news(slot, want))) {
+    put_off(slot, want);
+  } else if (fresh) {
     queue_.push_back(slot);
     start_wants();
   } else if (teller && want.state == Want::State::open) {
@@ -187,6 +189,7 @@ Coordinator::Progress Coordinator::progress(Peer& peer, const Want& want) {
   const TreeHead& head = core->local().head;
   const bool behind = newer(want.head.fork, want.head.length, head.fork, head.length);
   const bool lacks = behind || (!options_.sparse && core->local().have.count() < head.length);
+  if (behind && node_.store_stopped && !core->local().frozen) return Progress::no_store;
   if (!channel && lacks && node_.timers.now() < want.moved + claim_patience) {
     peer.session->share(*core, true);  // closed meanwhile, because nothing was asked on it yet
     channel = peer.session->channel_of(*core);
@@ -200,10 +203,15 @@ Coordinator::Progress Coordinator::progress(Peer& peer, const Want& want) {
   if (core->local().frozen) return Progress::done;
   if (behind && node_.timers.now() >= want.moved + claim_patience) return Progress::broken;
   if (behind) return Progress::waiting;
-  if (!core->replicator().fetched(*channel)) return Progress::waiting;
+  if (!core->replicator().fetched(*channel)) return waits_for(*channel);
   if (const auto known = known_.find(slot_of(want.key)); known != known_.end() && !core->uncertain())
     known->second.first_try = false;
   return blobs_progress(peer, want, *core);
+}
+
+// What is still to come on the channel waits for its peer, or for the store.
+Coordinator::Progress Coordinator::waits_for(const CoreChannel& channel) const {
+  return node_.store_stopped && channel.remote().synced ? Progress::no_store : Progress::waiting;
 }
 
 Coordinator::Progress Coordinator::blobs_progress(Peer& peer, const Want& want, const OpenCore& db) {
@@ -212,7 +220,8 @@ Coordinator::Progress Coordinator::blobs_progress(Peer& peer, const Want& want, 
   if (!partner) {
     // The header is looked at as soon as it is here.
     const bool readable = db.local().have.test(BlockIndex{0}) && db.local().manifest;
-    return readable && !without_blobs_.contains(want.discovery_key) ? Progress::waiting : Progress::done;
+    if (!readable || without_blobs_.contains(want.discovery_key)) return Progress::done;
+    return node_.store_stopped ? Progress::no_store : Progress::waiting;
   }
   const DiscoveryKey key = discovery_key(*partner);
   OpenCore* blobs = cores_.find(key);
@@ -227,8 +236,8 @@ Coordinator::Progress Coordinator::blobs_progress(Peer& peer, const Want& want, 
     peer.missing = peer.missing || blobs->local().have.count() < blobs->local().head.length;
     return Progress::done;
   }
-  if (!channel->is_open() || !blobs->replicator().fetched(*channel)) return Progress::waiting;
-  return Progress::done;
+  if (!channel->is_open()) return Progress::waiting;
+  return blobs->replicator().fetched(*channel) ? Progress::done : waits_for(*channel);
 }
 
 boost::asio::awaitable<void> Coordinator::open_partner(DiscoveryKey key) {
@@ -242,6 +251,7 @@ void Coordinator::end_want(Peer& peer, const Slot& slot) {
   peer.wants.erase(slot);
   peer.open.erase(slot);
   peer.due.erase(slot);
+  peer.put_off.erase(slot);
   const auto found = wants_.find(slot);
   if (found == wants_.end()) return;
   found->second.tellers.erase(peer.session);
@@ -253,8 +263,8 @@ void Coordinator::close_want(const Slot& slot) {
   const Want want = std::move(found->second);
   wants_.erase(found);
   if (want.candidate) --candidates_;
-  if (want.state == Want::State::open) {
-    --active_;
+  if (want.state == Want::State::open) --active_;
+  if (want.state == Want::State::open || want.state == Want::State::put_off) {
     if (const OpenCore* core = cores_.find(want.discovery_key); core && !core->recorded())
       node_.tasks.spawn(drop(want.discovery_key));
   }

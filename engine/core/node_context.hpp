@@ -60,6 +60,9 @@ struct NodeContext {
   bool sparse = false;      // fetch only what is read or downloaded
   bool power_safe = false;  // sync every commit
   Quota quota{};
+  // The store has refused to write and was not mended at once, as on a full disk: nothing is fetched, of no
+  // archive, until it takes writes again.
+  bool store_stopped = false;
   // Connections being dialled or shaking hands: a peer that may still have more to say of any core.
   std::size_t connecting = 0;
   Signal connected{};  // `connecting` went down

@@ -108,7 +108,7 @@ CoreInfo OpenCore::info() const {
   out.name = record_.name;
   out.writable = writable();
   out.frozen = local_.frozen;
-  out.over_quota = is_full();
+  out.over_quota = over_quota();
   if (record_.kind == CoreKind::archive_db) out.archive = local_.key;
   if (record_.kind == CoreKind::archive_blobs) out.archive = record_.partner;
   out.fork = local_.head.fork;
@@ -330,7 +330,7 @@ void OpenCore::serve(std::vector<Serve> items) {
 
 std::vector<BlockRange> OpenCore::wanted() const {
   std::vector<BlockRange> out;
-  if (is_full()) return out;
+  if (over_quota()) return out;
   if (!knows_quota()) {
     node_.hooks.partner_needed(*this);
     return out;
@@ -377,7 +377,7 @@ boost::asio::awaitable<Result<Buffer>> OpenCore::read_here(BlockIndex index) {
 }
 
 boost::asio::awaitable<Result<Buffer>> OpenCore::wait_for(BlockIndex index) {
-  if (is_full()) co_return EngineErrc::quota;
+  if (over_quota()) co_return EngineErrc::quota;
   auto done = std::make_shared<Arrival>();
   waiters_[index.value].push_back(done);
   node_.hooks.core_wanted(*this);
@@ -472,7 +472,7 @@ boost::asio::awaitable<Result<void>> OpenCore::download(BlockRange blocks) {
     }
     const bool all_known = blocks.end <= end_of(local_.head.length);
     if (all_known && local_.have.all(blocks)) break;
-    if (is_full()) {
+    if (over_quota()) {
       out = EngineErrc::quota;
       break;
     }
@@ -548,6 +548,7 @@ boost::asio::awaitable<Result<void>> OpenCore::reload() {
   changed_.notify();
   kick();
   replicator_.schedule();
+  look_for_header();  // what it names may have been what could not be written
   co_return Result<void>();
 }
 

@@ -74,12 +74,14 @@ class OpenCore final : private ReplicatorOwner {
   // The archive that it is part of; of a bare core its own key.
   const CoreKey& whole() const;
   // Of an archive with a quota that has reached it: no block is fetched.
-  bool is_full() const override { return !writable() && node_.quota.full(whole()); }
+  bool over_quota() const override { return !writable() && node_.quota.full(whole()); }
   // The archive has become full, or what it keeps has changed otherwise: whoever waits for blocks of it hears
   // of it, or they are asked for again.
   void quota_moved();
   // What it keeps counts no more: it is forgotten, or was never more than a name.
   void leave_quota();
+  // The node's store takes writes again: what is missing is asked for.
+  void store_healed();
   // Something that waiters depend on may have changed elsewhere.
   void look_again() { changed_.notify(); }
 
@@ -96,7 +98,7 @@ class OpenCore final : private ReplicatorOwner {
   void conflict_check(ConflictCheck check) override;
   void serve(std::vector<Serve> items) override;
   std::vector<BlockRange> wanted() const override;
-  bool takes_data() const override { return !store_failed_ && !closed_; }
+  bool takes_data() const override { return !store_failed_ && !closed_ && !node_.store_stopped; }
   bool is_own() const override { return writable(); }
   void peers_changed() override { changed_.notify(); }
 

@@ -23,7 +23,7 @@ bool OpenCore::knows_quota() const {
 void OpenCore::ingest(Ingest::Item item) {
   if (const auto& block = item.data.data.proof.block; block && !writable()) {
     const ByteCount bytes{block->value.size()};
-    const bool was_full = is_full();
+    const bool was_full = over_quota();
     if (!node_.quota.take(whole(), part(), bytes)) {
       if (!was_full) node_.hooks.quota_moved(whole());
       std::vector<Ingest::Item> left;
@@ -53,11 +53,16 @@ void OpenCore::finish_one(Ingest& ingest, const Delta& delta) {
 }
 
 void OpenCore::quota_moved() {
-  if (is_full()) {
+  if (over_quota()) {
     for (auto& [block, waiters] : waiters_)
       for (auto& waiter : waiters) waiter->set(EngineErrc::quota);
     waiters_.clear();
   }
+  changed_.notify();
+  replicator_.schedule();
+}
+
+void OpenCore::store_healed() {
   changed_.notify();
   replicator_.schedule();
 }

@@ -528,7 +528,7 @@ bool Replicator::fetched(const CoreChannel& channel) const {
   if (remote.fork < local_.head.fork) return true;
   if (remote.length > local_.head.length) return false;
   if (!in_flight_.empty()) return false;
-  if (owner_.is_full()) return true;
+  if (owner_.over_quota()) return true;
   const BlockRange all{{}, end_of(local_.head.length)};
   return !channel.remote_has().first_wanted(all, local_.have, [](BlockIndex) { return false; });
 }

@@ -43,10 +43,11 @@ class ReplicatorOwner {
   virtual void serve(std::vector<Serve> items) = 0;
   // Ranges to fetch, the most urgent first.
   virtual std::vector<BlockRange> wanted() const = 0;
-  // False while nothing that a peer may send could be kept: the store has failed, or the core is closing.
+  // False while nothing that a peer may send could be kept: the store has failed or stopped, or the core is
+  // closing.
   virtual bool takes_data() const = 0;
   // Its archive has all that its quota lets it keep: heads are followed, and no block is fetched.
-  virtual bool is_full() const = 0;
+  virtual bool over_quota() const = 0;
   // Its writer is here: a peer that has met another history of it is found out at once.
   virtual bool is_own() const = 0;
   // A peer opened, synced, left or learned something: whoever waits for that looks again.

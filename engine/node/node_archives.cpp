@@ -34,7 +34,7 @@ void Node::Impl::quota_moved(const CoreKey& archive) {
 void Node::Impl::tell_of_quota(const CoreKey& archive) {
   OpenCore* db = cores.find(discovery_key(archive));
   if (!db) return;
-  const bool full = db->is_full();
+  const bool full = db->over_quota();
   if (full && db->recorded()) events.push({NodeEvent::Kind::quota_reached, {}, {}, archive, {}});
   db->quota_moved();
   if (const auto& partner = db->record().partner)
@@ -71,6 +71,7 @@ awaitable<void> Node::Impl::find_blobs(DiscoveryKey db) {
   bundle.blobs_looked_for(db, !hopeless);
   // A header that names no blobs core will not name one later. Whatever else went wrong may go better.
   if (!followed && !hopeless) headers_seen.erase(db);
+  if (!followed && (root.poisoned() || followed.error() == StorageErrc::full)) store_failed(followed.error());
 }
 
 awaitable<Result<void>> Node::Impl::follow_blobs(DiscoveryKey db) {
@@ -94,7 +95,14 @@ awaitable<Result<void>> Node::Impl::follow_blobs(DiscoveryKey db) {
   record = (*core)->record();
   record.partner = *key;
   (*core)->set_record(std::move(record));
-  if (auto saved = co_await cores.save(**core); !saved) co_return saved.error();
+  if (auto saved = co_await cores.save(**core); !saved) {
+    if (OpenCore* open = cores.find(db)) {
+      record = open->record();
+      record.partner.reset();  // or nobody would look for it again
+      open->set_record(std::move(record));
+    }
+    co_return saved.error();
+  }
   // Its blocks come only now that the record says whose they are: routes by archive ask it.
   blobs = co_await cores.open(discovery_key(*key));
   if (!blobs) co_return blobs.error();

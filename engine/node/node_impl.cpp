@@ -145,10 +145,29 @@ void Node::Impl::memory_spent() {
   });
 }
 
-void Node::Impl::store_failed(Error) {
-  if (reopening || closed) return;
-  reopening = true;
-  tasks.spawn(reopen_store());
+// A full disk is no passing trouble, and neither is what comes again soon after it was mended.
+void Node::Impl::store_failed(Error error) {
+  if (closed) return;
+  const bool again = context.timers.now() < healed_at;
+  if (!reopening && !again) stop_told = false;
+  if (error == StorageErrc::full || again) store_stopped(error);
+  if (!std::exchange(reopening, true)) tasks.spawn(reopen_store());
+}
+
+// Whoever found out is in the middle of its own work.
+void Node::Impl::store_stopped(Error why) {
+  if (std::exchange(context.store_stopped, true)) return;
+  if (!std::exchange(stop_told, true)) events.push({NodeEvent::Kind::store_stopped, {}, {}, {}, {}, why});
+  boost::asio::post(strand, [weak = std::weak_ptr<Impl*>(alive)] {
+    const auto node = weak.lock();
+    if (node && !(*node)->closed && (*node)->context.store_stopped) (*node)->bundle.store_stopped();
+  });
+}
+
+void Node::Impl::store_healed() {
+  if (!std::exchange(context.store_stopped, false)) return;
+  for (OpenCore* core : cores.open_now()) core->store_healed();
+  bundle.store_healed();
 }
 
 // A failed write has poisoned the store. It is closed and opened again, and the cores read what they really
@@ -161,10 +180,13 @@ boost::asio::awaitable<void> Node::Impl::reopen_store() {
     reopen_pause = std::min(reopen_pause * 2, reopen_most);
     auto reopen = [this] { return root.reopen(); };
     auto reopened = co_await offload(context.pool, reopen);
-    if (reopened && co_await cores.reload()) break;
+    if (reopened) reopened = co_await cores.reload();
+    if (reopened) break;
+    store_stopped(reopened.error());
   }
   healed_at = context.timers.now() + reopen_healed;
   reopening = false;
+  if (!closed) store_healed();
 }
 
 boost::asio::awaitable<Result<Address>> Node::Impl::listen(Address address) {

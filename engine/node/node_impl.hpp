@@ -87,6 +87,8 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   boost::asio::awaitable<Result<std::vector<CoreInfo>>> list_cores();
   boost::asio::awaitable<Result<void>> sync();
   boost::asio::awaitable<void> reopen_store();
+  void store_stopped(Error why);
+  void store_healed();
   boost::asio::awaitable<void> save_frozen(DiscoveryKey key);
   boost::asio::awaitable<void> open_partner(DiscoveryKey of, CoreKey partner);
   void tell_of_quota(const CoreKey& archive);
@@ -131,6 +133,7 @@ struct Node::Impl final : public SessionWatcher, public NodeHooks {
   bool reopening = false;
   Duration reopen_pause{};  // before the next try
   Instant healed_at{};      // from then on a failure is a new one
+  bool stop_told = false;   // of the present failure
   bool closed = false;
 };
 

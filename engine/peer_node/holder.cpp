@@ -208,6 +208,11 @@ asio::awaitable<void> Holder::log_event(const NodeEvent& event) {
       co_await io_.say("sheaf: note: " + archive + ": more than [bundle] quota_archive is not kept of it");
       co_return;
     }
+    case NodeEvent::Kind::store_stopped:
+      // A command that ends would wait for it without a word.
+      co_await io_.say("sheaf: note: the store takes no writes, and nothing is fetched until it does: " +
+                       event.error.message());
+      co_return;
     case NodeEvent::Kind::gap:
       if (level >= LogLevel::debug) co_await io_.say("sheaf: some events were dropped");
       co_return;

@@ -88,7 +88,7 @@ void Session::note_goodbye(const CoordinatorChannel& channel) {
   switch (ending.reason) {
     // After both had settled: all that they had is here.
     case ByeReason::closing:
-      summary_.complete = summary_.complete || ending.settled;
+      summary_.complete = summary_.complete || (ending.settled && !store_kept_out_);
       summary_.remote_missing = summary_.remote_missing || ending.remote_missing;
       break;
     case ByeReason::version:
@@ -317,7 +317,8 @@ bool Session::may_finish() {
   if (!channel || machine_.finished()) return false;
   if (kind_ == Kind::parted)
     return options_.until == Until::complete || channel->ending().reason == coordinator::ByeReason::closing;
-  return kind_ == Kind::proved && options_.until == Until::complete && channel->settled() && complete();
+  return kind_ == Kind::proved && options_.until == Until::complete && channel->settled() && complete() &&
+         !bundle_.has_put_off(*this);
 }
 
 boost::asio::awaitable<void> Session::finish() {

@@ -48,6 +48,7 @@ class Session final : private PumpOwner, private SessionPort, public Coordinator
   bool shows(const DiscoveryKey& core) const override;
   bool complete() const override;
   void was_refused(coordinator::RefusalReason reason) override { ++summary_.refused[to_string(reason)]; }
+  void left_with_put_off() override { store_kept_out_ = true; }
   void unshare(OpenCore& core) override;
   CoreChannel* channel_of(const OpenCore& core) override;
   void look_again() override { flush(); }
@@ -121,7 +122,8 @@ class Session final : private PumpOwner, private SessionPort, public Coordinator
   std::map<const OpenCore*, Shared> by_core_;
   std::set<DiscoveryKey> refused_;  // by the peer, so we do not ask again
   Kind kind_ = Kind::undecided;
-  bool proved_ = false;  // at some time
+  bool proved_ = false;          // at some time
+  bool store_kept_out_ = false;  // something that the peer has told: it is not here
   SessionSummary summary_;
   Instant last_heard_;  // the last message or answer, keep-alives not counted
   std::uint64_t messages_heard_ = 0;

@@ -94,12 +94,14 @@ enum class Until {
 };
 
 struct NodeEvent {
-  enum class Kind { session_started, session_ended, core_frozen, quota_reached, gap };
+  enum class Kind { session_started, session_ended, core_frozen, quota_reached, store_stopped, gap };
   Kind kind;
   std::string remote;  // the stream's name, e.g. tcp://127.0.0.1:4900
   std::optional<PublicKey> remote_key;
   std::optional<CoreKey> core;  // of quota_reached: the archive's db core
   SessionSummary summary;       // of session_ended
+  // Of store_stopped: why the store takes nothing, so that nothing is fetched. It is tried again by itself.
+  Error error{};
 };
 
 class Bee;
