@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include "engine/core/held_bytes.hpp"
+#include "tests/support/cores.hpp"
 #include "tests/support/db_blocks.hpp"
 #include "tests/support/log_world.hpp"
 #include "tests/support/world.hpp"
@@ -41,6 +42,23 @@ NodeOptions with_quota(std::uint64_t bytes, bool sparse = false) {
   out.sparse = sparse;
   return out;
 }
+
+constexpr std::size_t block_bytes = 1'000;
+
+// A log of so many blocks at one node, followed by another with a quota.
+struct FollowedLog {
+  FollowedLog(World& world, std::uint64_t blocks, std::uint64_t quota)
+      : writer(world.add()),
+        log(create(world, writer)),
+        reader(world.add(with_quota(quota))),
+        copy(follow(world, reader, log.key())) {
+    append(world, log, 0, blocks, block_bytes);
+  }
+  Node& writer;
+  Core log;
+  Node& reader;
+  Core copy;
+};
 
 // One session to its end, complete on both sides; what the second one says of it.
 SessionSummary sync(World& world, Node& a, Node& b) {
@@ -148,18 +166,12 @@ TEST_CASE("an archive is fetched up to its quota, its peer is told, and the othe
 
 TEST_CASE("a bare core that is followed has a quota of its own") {
   World world;
-  Node& a = world.add();
-  auto log = world.run(a.create_core("log"));
-  REQUIRE(log.has_value());
-  for (int i = 0; i < 10; ++i) REQUIRE(world.run(log->append(Buffer(1'000))).has_value());
-  Node& b = world.add(with_quota(4'500));
-  auto copy = world.run(b.follow(log->key()));
-  REQUIRE(copy.has_value());
-  sync(world, b, a);
-  CHECK(world.run(copy->info())->local == Length{4});
-  CHECK(world.run(copy->info())->length == Length{10});
+  FollowedLog one(world, 10, 4'500);
+  sync(world, one.reader, one.writer);
+  CHECK(info(world, one.copy).local == Length{4});
+  CHECK(info(world, one.copy).length == Length{10});
   // Both sides know that they are done, also the one that is left at once.
-  for (int i = 0; i < 5; ++i) CHECK(sync(world, b, a).blocks_sent == 0);
+  for (int i = 0; i < 5; ++i) CHECK(sync(world, one.reader, one.writer).blocks_sent == 0);
 }
 
 TEST_CASE("a larger quota lets it go on after a restart, from where it was") {
@@ -218,21 +230,14 @@ TEST_CASE("an archive that is forgotten leaves no trace in the count") {
 
 TEST_CASE("what the writer winds back makes room, and the follower goes on in the same session") {
   World world;
-  Node& a = world.add();
-  auto log = world.run(a.create_core("log"));
-  REQUIRE(log.has_value());
-  for (int i = 0; i < 10; ++i) REQUIRE(world.run(log->append(Buffer(1'000))).has_value());
-  Node& b = world.add(with_quota(5'500));
-  auto copy = world.run(b.follow(log->key()));
-  REQUIRE(copy.has_value());
-  world.join(b, a);
-  REQUIRE(world.until([&] { return world.run(copy->info())->over_quota; }));
-  REQUIRE(world.run(log->truncate(Length{1})).has_value());
-  const Buffer last(2'000);
-  REQUIRE(world.run(log->append(last)).has_value());
-  REQUIRE(world.until([&] { return world.run(copy->info())->local == Length{2}; }));
-  CHECK(world.run(copy->get(BlockIndex{1})).value() == last);
-  CHECK_FALSE(world.run(copy->info())->over_quota);
+  FollowedLog one(world, 10, 5'500);
+  world.join(one.reader, one.writer);
+  REQUIRE(world.until([&] { return info(world, one.copy).over_quota; }));
+  REQUIRE(world.run(one.log.truncate(Length{1})).has_value());
+  append(world, one.log, 20, 1, 2 * block_bytes);
+  REQUIRE(world.until([&] { return info(world, one.copy).local == Length{2}; }));
+  CHECK(equal(*get(world, one.copy, 1), numbered_block(20, 2 * block_bytes)));
+  CHECK_FALSE(info(world, one.copy).over_quota);
 }
 
 TEST_CASE("46 size_bomb: contents that claim more than the quota are refused before anything is fetched") {
