@@ -60,6 +60,22 @@ struct FollowedLog {
   Core copy;
 };
 
+// False where no entry of the store has the value.
+bool replace_value(Backend& store, Bytes value, Bytes by) {
+  auto all = store.iterate({});
+  REQUIRE(all.has_value());
+  for (;;) {
+    auto more = (*all)->next();
+    REQUIRE(more.has_value());
+    if (!*more) return false;
+    if (!equal((*all)->value(), value)) continue;
+    Batch batch;
+    batch.put_copy((*all)->key(), by);
+    REQUIRE(store.write(batch, Durable::yes).has_value());
+    return true;
+  }
+}
+
 // One session to its end, complete on both sides; what the second one says of it.
 SessionSummary sync(World& world, Node& a, Node& b) {
   auto& join = world.join(a, b, Until::complete);
@@ -238,6 +254,30 @@ TEST_CASE("what the writer winds back makes room, and the follower goes on in th
   REQUIRE(world.until([&] { return info(world, one.copy).local == Length{2}; }));
   CHECK(equal(*get(world, one.copy, 1), numbered_block(20, 2 * block_bytes)));
   CHECK_FALSE(info(world, one.copy).over_quota);
+}
+
+TEST_CASE("a block that does not hold gives its room back, and the archive goes on") {
+  World world;
+  FollowedLog one(world, 10, 4'500);
+  const auto store = memory_backend({.random = &world.random()});
+  REQUIRE(store->open().has_value());
+  const auto close = [&](Node* node) {
+    world.run(node->close());
+    delete node;
+  };
+  const std::unique_ptr<Node, decltype(close)> liar(world.open(*store).release(), close);
+  Core spoilt = follow(world, *liar, one.log.key());
+  sync(world, *liar, one.writer);
+  REQUIRE(info(world, spoilt).local == Length{10});
+  REQUIRE(replace_value(*store, numbered_block(1, block_bytes), Buffer(block_bytes)));
+  // It is asked for the block again and again, until it is believed no more.
+  auto& join = world.join(one.reader, *liar);
+  REQUIRE(world.until([&] { return join.a_ended && join.b_ended; }));
+  CHECK((*join.a_ended)->reason == SessionEnd::invalid_proof);
+  CHECK(info(world, one.copy).local < Length{10});
+  sync(world, one.reader, one.writer);
+  CHECK(info(world, one.copy).local == Length{4});
+  CHECK(info(world, one.copy).over_quota);
 }
 
 TEST_CASE("46 size_bomb: contents that claim more than the quota are refused before anything is fetched") {
