@@ -35,16 +35,17 @@ using SharedStop = std::shared_ptr<boost::asio::cancellation_signal>;
 
 // Inside the node being cancelled is a value, not an exception.
 template <class T>
-boost::asio::awaitable<T> told_by_value(boost::asio::awaitable<T> work, SharedStop stop, bool was_cancelled) {
+boost::asio::awaitable<T> told_by_value(boost::asio::awaitable<T> work, SharedStop stop,
+                                        bool already_cancelled) {
   co_await boost::asio::this_coro::throw_if_cancelled(false);
-  if (was_cancelled) stop->emit(boost::asio::cancellation_type::terminal);
+  if (already_cancelled) stop->emit(boost::asio::cancellation_type::terminal);
   co_return co_await std::move(work);
 }
 
-// What runs on the strand for one call. `was_cancelled`: the caller was, before it called.
+// What runs on the strand for one call. `already_cancelled`: the caller was, before it called.
 template <class T, class Handler>
 void begin_hop(const boost::asio::any_io_executor& strand, boost::asio::awaitable<Result<T>> work,
-               Handler handler, bool was_cancelled) {
+               Handler handler, bool already_cancelled) {
   namespace asio = boost::asio;
   const auto stop = std::make_shared<asio::cancellation_signal>();
   auto slot = asio::get_associated_cancellation_slot(handler);
@@ -62,7 +63,7 @@ void begin_hop(const boost::asio::any_io_executor& strand, boost::asio::awaitabl
     };
     asio::dispatch(home, std::move(complete));
   };
-  asio::co_spawn(strand, told_by_value(std::move(work), stop, was_cancelled),
+  asio::co_spawn(strand, told_by_value(std::move(work), stop, already_cancelled),
                  asio::bind_cancellation_slot(stop->slot(), std::move(back)));
 }
 
