@@ -472,10 +472,29 @@ TEST_CASE("HM-22: closing ends everything, and answers whoever waits") {
   world.spawn(follow(*entries, live));
   world.pass(std::chrono::seconds(1));
   CHECK(!live.ended);
+  write(world, **bundle, "finished", "kept");
+  std::optional<FileWriter> open_writer;
+  {
+    auto writer = world.run((*bundle)->write("unfinished"));
+    REQUIRE(writer.has_value());
+    REQUIRE(world.run(writer->append(as_bytes("half"))).has_value());
+    open_writer.emplace(std::move(*writer));
+  }
   world.run((*bundle)->close());
   REQUIRE(world.until([&] { return live.ended.has_value(); }));
   CHECK(world.run((*bundle)->list()).error() == EngineErrc::closed);
   CHECK(world.run((*bundle)->write("a")).error() == EngineErrc::closed);
+  CHECK(!world.run(open_writer->finish()).has_value());
+  open_writer.reset();
+
+  // What was finished is there for the next one, and of the other file nothing.
+  auto again = world.run(Bundle::open(*store, world.environment()));
+  REQUIRE(again.has_value());
+  const auto own = *world.run((*again)->archives());
+  REQUIRE(own.size() == 1);
+  CHECK(list(world, **again) == std::vector<Line>{{"/finished", own.front().key}});
+  CHECK(read(world, **again, "finished", own.front().key) == "kept");
+  world.run((*again)->close());
 }
 
 TEST_CASE(

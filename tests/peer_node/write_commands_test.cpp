@@ -50,6 +50,27 @@ TEST_CASE("write says nothing; what it wrote is listed, read, and gone after rm"
   world.run(story());
 }
 
+TEST_CASE("HM-34: an entry of list is an object whose members come in one order, with their values or null") {
+  CommandWorld world;
+  const auto story = [&]() -> asio::awaitable<void> {
+    const Ran written = co_await world.call(world.a, "write docs/a.txt", "abc");
+    CHECK(written.code == 0);
+    const Ran listed = co_await world.call(world.a, "list --json");
+    const auto entry = nlohmann::ordered_json::parse(listed.out);
+    std::string members;
+    for (const auto& [name, value] : entry.items()) members += name + " " + value.type_name() + ", ";
+    CHECK(members ==
+          "name string, link string, type string, length number, blocks number, offset object, "
+          "linkname null, executable boolean, metadata null, mtime null, version number, local number, ");
+    CHECK(entry.at("offset").dump() == R"({"block":0,"byte":0})");
+    CHECK(entry.at("link").get<std::string>().size() == 64);
+    CHECK(entry.at("type") == "file");
+    CHECK(entry.at("blocks") == 1);
+    CHECK(entry.at("local") == 1);
+  };
+  world.run(story());
+}
+
 TEST_CASE("append puts an entry as it is given") {
   CommandWorld world;
   const auto story = [&]() -> asio::awaitable<void> {

@@ -1,7 +1,5 @@
 #include "engine/peer_node/commands/export_command.hpp"
 
-#include <unordered_set>
-
 #include <fmt/format.h>
 
 #include "engine/peer_node/commands/entry_merge.hpp"
@@ -14,6 +12,7 @@
 #include "engine/peer_node/commands/progress.hpp"
 #include "engine/peer_node/files/absent_folder.hpp"
 #include "engine/peer_node/files/disk_directory.hpp"
+#include "engine/peer_node/files/number_set.hpp"
 #include "engine/peer_node/files/prune.hpp"
 #include "sheaf/net/error.hpp"
 #include "sheaf/net/offload.hpp"
@@ -34,12 +33,14 @@ constexpr std::size_t most_told = 20;
 
 std::string_view word_for(Verdict verdict) { return verdict == Verdict::add ? "add" : "change"; }
 
+std::uint64_t hash_of(std::string_view name) { return std::hash<std::string_view>{}(name); }
+
 // A folder that archives are written into: DEST, or one of an archive in it.
 struct Goal {
   std::shared_ptr<Directory> folder;
   std::string root;                         // its path, with no link in it
   std::optional<files::SkipReason> closed;  // why nothing can be written there
-  std::unordered_set<std::string> names;
+  files::NumberSet names;                   // by their hashes: where two are alike, one file too many stays
   std::optional<files::TargetFolder> target;
 };
 
@@ -105,7 +106,7 @@ class Export {
       MergedEntry& one = **next;
       ++entries_;
       Goal& goal = goal_of(one.archive);
-      if (command_.prune) goal.names.insert(one.entry.name);
+      if (command_.prune) goal.names.insert(hash_of(one.entry.name));
       if (!command_.by_link && before && before->entry.name == one.entry.name) {
         if (++names_of_several <= most_told)
           several += fmt::format(" {0}@{1} {0}@{2}", printable(one.entry.name), to_string(before->entry.link),
@@ -209,7 +210,7 @@ class Export {
       if (goal.closed) continue;
       files::WalkRules rules;
       rules.never = store_;
-      const auto keep = [&goal](const std::string& path) { return goal.names.contains(path); };
+      const auto keep = [&goal](const std::string& path) { return goal.names.contains(hash_of(path)); };
       files::Prune pruning(goal.folder, std::move(rules), keep, command_.dry_run);
       for (;;) {
         auto step = [&pruning] { return pruning.next(); };

@@ -12,7 +12,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_set>
 #include <variant>
 #include <vector>
 
@@ -20,6 +19,7 @@
 #include "engine/peer_node/files/directory.hpp"
 #include "engine/peer_node/files/entry_path.hpp"
 #include "engine/peer_node/files/link_text.hpp"
+#include "engine/peer_node/files/number_set.hpp"
 
 namespace sheaf::peer_node::files {
 
@@ -94,8 +94,8 @@ class TargetFolder {
   ExportRules rules_;
   std::vector<Step> steps_;  // the way from the root, which is the first, to where we are
   std::uint64_t next_number_;
-  std::uint64_t bytes_ = 0;                 // of the entries so far
-  std::unordered_set<std::uint64_t> kept_;  // files that entries of this export are
+  std::uint64_t bytes_ = 0;  // of the entries so far
+  NumberSet kept_;           // files that entries of this export are
 };
 
 }  // namespace sheaf::peer_node::files
