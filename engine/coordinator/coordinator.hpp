@@ -93,7 +93,7 @@ class Coordinator {
   // session has to end, if it has to. The session calls it, and calls nothing else of it meanwhile.
   std::optional<SessionEnd> look(CoordinatorSession& session);
   // Something that the session's peer has told waits for the store.
-  bool has_put_off(const CoordinatorSession& session) const;
+  bool has_put_off(CoordinatorSession& session) const;
 
  private:
   // An element in full.

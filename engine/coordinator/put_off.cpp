@@ -67,8 +67,8 @@ void Coordinator::store_healed() {
   look_soon();
 }
 
-bool Coordinator::has_put_off(const CoordinatorSession& session) const {
-  const auto found = peers_.find(const_cast<CoordinatorSession*>(&session));
+bool Coordinator::has_put_off(CoordinatorSession& session) const {
+  const auto found = peers_.find(&session);
   return found != peers_.end() && !found->second.put_off.empty();
 }
 
