@@ -13,7 +13,7 @@ namespace {
 
 using Refused = std::map<std::string, std::uint64_t>;
 
-// The store opens, and refuses every write but so many first.
+// The store opens, and refuses every write but so many first. It outlives the world, whose end writes, too.
 class Disk final : public WriteFaults {
  public:
   Error before_write(const Batch& batch, Durable) override {
@@ -81,11 +81,11 @@ SessionSummary cut(World& world, World::Join& join) {
 }  // namespace
 
 TEST_CASE("while the store is full peers are told `disk`, once, and once it is not all comes") {
+  Disk disk;
   World world;
   Writer first(world, 8), second(world, 3);
   auto& between = world.join(first.node, second.node, Until::complete);
   REQUIRE(world.until([&] { return between.a_ended && between.b_ended; }));
-  Disk disk;
   Node& node = world.add({}, &disk);
   disk.full = true;
   auto& join = world.join(node, first.node);
@@ -103,9 +103,9 @@ TEST_CASE("while the store is full peers are told `disk`, once, and once it is n
 }
 
 TEST_CASE("a peer that is done leaves a node with a full store, which has not got everything and says so") {
+  Disk disk;
   World world;
   Writer writer(world, 4);
-  Disk disk;
   Node& node = world.add({}, &disk);
   disk.full = true;
   auto& join = world.join(writer.node, node, Until::complete);
@@ -123,9 +123,9 @@ TEST_CASE("a peer that is done leaves a node with a full store, which has not go
 }
 
 TEST_CASE("one session to its end waits for the store that it fills") {
+  Disk disk;
   World world;
   Writer writer(world, 4);
-  Disk disk;
   Node& node = world.add({}, &disk);
   disk.full = true;
   auto& join = world.join(node, writer.node, Until::complete);
@@ -144,9 +144,9 @@ TEST_CASE("wherever the store becomes full, the peer is told and the rest comes 
   for (; before_the_end; ++at) {
     CAPTURE(at);
     REQUIRE(at < 100);
+    Disk disk;
     World world;
     Writer writer(world, 6);
-    Disk disk;
     Node& node = world.add({}, &disk);
     disk.full = true;
     disk.pass = at;
@@ -164,9 +164,9 @@ TEST_CASE("wherever the store becomes full, the peer is told and the rest comes 
 }
 
 TEST_CASE("a write that fails once is told to nobody, and goes through at the next try") {
+  Disk disk;
   World world;
   Writer writer(world, 6);
-  Disk disk;
   disk.error = StorageErrc::io_error;
   Node& node = world.add({}, &disk);
   disk.full = true;
@@ -179,11 +179,11 @@ TEST_CASE("a write that fails once is told to nobody, and goes through at the ne
 }
 
 TEST_CASE("an archive over its quota and a full store are told apart") {
+  Disk disk;
   World world;
   Writer large(world, 20), small(world, 2);
   auto& between = world.join(large.node, small.node, Until::complete);
   REQUIRE(world.until([&] { return between.a_ended && between.b_ended; }));
-  Disk disk;
   NodeOptions options;
   options.quota_archive = {50'000};
   Node& node = world.add(options, &disk);
@@ -204,9 +204,9 @@ TEST_CASE("an archive over its quota and a full store are told apart") {
 }
 
 TEST_CASE("what is here already is given on while the store is full") {
+  Disk disk;
   World world;
   Writer writer(world, 4);
-  Disk disk;
   Node& relay = world.add({}, &disk);
   Node& reader = world.add();
   auto& join = world.join(relay, writer.node);
