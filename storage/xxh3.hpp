@@ -1,6 +1,6 @@
 // The checksum XXH3 (xxhash.com, specification 0.8): for damage by accident, not against forgers. Of an x86
-// processor the library takes the widest instructions that it has, which sums up large values three times as
-// fast as those that each of them has.
+// processor the library takes the widest instructions that it has, which sums up large values faster than
+// those that each of them has.
 #pragma once
 
 #include <array>

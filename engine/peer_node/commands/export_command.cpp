@@ -1,5 +1,7 @@
 #include "engine/peer_node/commands/export_command.hpp"
 
+#include <functional>
+
 #include <fmt/format.h>
 
 #include "engine/peer_node/commands/entry_merge.hpp"
@@ -33,8 +35,6 @@ constexpr std::size_t most_told = 20;
 
 std::string_view word_for(Verdict verdict) { return verdict == Verdict::add ? "add" : "change"; }
 
-std::uint64_t hash_of(std::string_view name) { return std::hash<std::string_view>{}(name); }
-
 // A folder that archives are written into: DEST, or one of an archive in it.
 struct Goal {
   std::shared_ptr<Directory> folder;
@@ -67,6 +67,10 @@ class Export {
   }
 
  private:
+  // Salted, so that nobody chooses names that all lie in one place of the set.
+  std::uint64_t hash_of(std::string_view name) const {
+    return std::hash<std::string>{}(salt_ + std::string(name));
+  }
   Pool& pool() const { return *context_.environment.pool; }
   Goal& goal_of(std::size_t archive) { return goals_[command_.by_link ? archive : 0]; }
 
@@ -210,7 +214,7 @@ class Export {
       if (goal.closed) continue;
       files::WalkRules rules;
       rules.never = store_;
-      const auto keep = [&goal](const std::string& path) { return goal.names.contains(hash_of(path)); };
+      const auto keep = [this, &goal](const std::string& path) { return goal.names.contains(hash_of(path)); };
       files::Prune pruning(goal.folder, std::move(rules), keep, command_.dry_run);
       for (;;) {
         auto step = [&pruning] { return pruning.next(); };
@@ -281,6 +285,7 @@ class Export {
   FolderReport report_;
   Io& io_;
   ExportManner manner_;
+  const std::string salt_ = std::to_string(context_.environment.random->next());
   std::vector<Archive> archives_;
   std::vector<Goal> goals_;
   FileIdentity store_;

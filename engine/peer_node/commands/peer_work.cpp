@@ -94,7 +94,7 @@ asio::awaitable<void> say_what_lacks(CommandContext& context, Io& io, const Sess
   // second child as soon as the first has gone.
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   for (const auto& [reason, count] : ended.refused) {
-    const std::string why = reason == "disk" ? "its disk has no room for now" : printable(reason);
+    const std::string why = reason == "disk" ? "its store takes nothing at present" : printable(reason);
     std::string line =
         fmt::format("sheaf: note: {} does not follow {} of the archives here: {}", name, count, why);
     co_await io.say(std::move(line));
