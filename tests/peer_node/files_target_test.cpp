@@ -16,6 +16,7 @@
 #include "engine/peer_node/files/disk_directory.hpp"
 #include "engine/peer_node/files/prune.hpp"
 #include "tests/peer_node/files_support.hpp"
+#include "tests/support/memory_files.hpp"
 #include "tests/support/scratch_folder.hpp"
 
 namespace sheaf::peer_node::files {
@@ -385,6 +386,31 @@ TEST_CASE("--prune removes files and links that no entry is, and folders that be
         std::map<std::string, std::string>{
             {".sheaf", "/"}, {".sheaf/keys", "secret"}, {"empty", "/"}, {"keep", "x"}});
   CHECK(world.outside_is_untouched());
+}
+
+TEST_CASE("of a large folder only the names that are to go are held") {
+  const auto files = std::make_shared<test::MemoryFiles>();
+  const auto root = std::make_shared<test::MemoryDirectory>(files, files->top);
+  std::vector<test::PutEntry> entries;
+  for (int i = 0; i < 1'000; ++i) entries.push_back(file_entry("/flat/" + std::to_string(i), "x"));
+  const auto put_all = [&] {
+    std::size_t written = 0;
+    TargetFolder target(root, {});
+    for (const auto& entry : entries) written += test::put(target, entry).empty() ? 0 : 1;
+    return written;
+  };
+  CHECK(put_all() == entries.size());
+  const auto flat = files->top->children.at("flat");
+  files->make(flat, "stray", FileKind::file);
+  files->make(flat, "other", FileKind::link);
+  CHECK(put_all() == 0);
+  Prune pruning(
+      root, {}, [](const std::string& path) { return path.find_first_of("0123456789") != path.npos; }, false);
+  std::vector<std::string> removed;
+  for (auto next = pruning.next(); next.value(); next = pruning.next()) removed.push_back((*next)->path);
+  CHECK(removed == std::vector<std::string>{"/flat/other", "/flat/stray"});
+  CHECK(flat->children.size() == entries.size());
+  CHECK(files->most_listed == 2);
 }
 
 }  // namespace

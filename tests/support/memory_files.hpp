@@ -40,7 +40,8 @@ struct MemoryFiles {
   std::uint64_t free_bytes = std::uint64_t{1} << 40;
   std::uint64_t size = 0;
   std::uint64_t next_number = 1;
-  std::uint64_t changes = 0;  // calls that changed the tree
+  std::uint64_t changes = 0;    // calls that changed the tree
+  std::size_t most_listed = 0;  // names that one listing held
 
   std::string key(const std::string& name) const {
     std::string out = name;
@@ -140,9 +141,13 @@ class MemoryDirectory final : public peer_node::files::Directory {
   Result<void> remove(const std::string& name) override { return erase(name, false); }
   Result<void> remove_folder(const std::string& name) override { return erase(name, true); }
   Result<void> remove_left_over(const std::string& temporary) override { return erase(temporary, false); }
-  Result<std::vector<peer_node::files::Listed>> list() override {
+  Result<std::vector<peer_node::files::Listed>> list(const Wanted& wanted) override {
     std::vector<peer_node::files::Listed> found;
-    for (const auto& [name, node] : folder_->children) found.push_back({name, node->kind});
+    for (const auto& [name, node] : folder_->children) {
+      peer_node::files::Listed one{name, node->kind};
+      if (wanted(one)) found.push_back(std::move(one));
+    }
+    files_->most_listed = std::max(files_->most_listed, found.size());
     // In no order that anybody could come to rely on.
     std::reverse(found.begin(), found.end());
     return found;

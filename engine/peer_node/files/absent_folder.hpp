@@ -27,7 +27,7 @@ class AbsentFolder final : public Directory {
   Result<void> remove(const std::string&) override { return absent(); }
   Result<void> remove_folder(const std::string&) override { return absent(); }
   Result<void> remove_left_over(const std::string&) override { return absent(); }
-  Result<std::vector<Listed>> list() override { return std::vector<Listed>(); }
+  Result<std::vector<Listed>> list(const Wanted&) override { return std::vector<Listed>(); }
   Result<Space> space() override { return absent(); }
 
  private:

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -91,8 +92,9 @@ class Directory {
   virtual Result<void> remove_folder(const std::string& name) = 0;  // an empty one
   // Removes a temporary file that nobody is writing any more.
   virtual Result<void> remove_left_over(const std::string& temporary) = 0;
-  // Everything in it, in no order.
-  virtual Result<std::vector<Listed>> list() = 0;
+  // What is wanted of what is in it, in no order. The rest is not kept: folders may be larger than memory.
+  using Wanted = std::function<bool(const Listed&)>;
+  virtual Result<std::vector<Listed>> list(const Wanted& wanted) = 0;
   // Bytes that may still be written, and the size of the file system.
   struct Space {
     std::uint64_t free = 0;

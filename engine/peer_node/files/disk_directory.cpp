@@ -285,7 +285,7 @@ Result<void> DiskDirectory::remove_left_over(const std::string& temporary) {
   return remove(temporary);
 }
 
-Result<std::vector<Listed>> DiskDirectory::list() {
+Result<std::vector<Listed>> DiskDirectory::list(const Wanted& wanted) {
   // fdopendir() takes the descriptor, and reading moves its place: so it gets one of its own.
   const int own = ::openat(folder_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (own < 0) return last_error();
@@ -308,7 +308,8 @@ Result<std::vector<Listed>> DiskDirectory::list() {
       if (!status) continue;  // gone meanwhile
       kind = status->kind;
     }
-    found.push_back({std::move(name), kind});
+    Listed one{std::move(name), kind};
+    if (wanted(one)) found.push_back(std::move(one));
   }
   if (errno != 0) return last_error();
   return found;

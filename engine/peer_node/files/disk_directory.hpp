@@ -37,7 +37,7 @@ class DiskDirectory final : public Directory {
   Result<void> remove(const std::string& name) override;
   Result<void> remove_folder(const std::string& name) override;
   Result<void> remove_left_over(const std::string& temporary) override;
-  Result<std::vector<Listed>> list() override;
+  Result<std::vector<Listed>> list(const Wanted& wanted) override;
   Result<Space> space() override;
 
  private:

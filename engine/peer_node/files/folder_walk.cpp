@@ -37,10 +37,16 @@ Result<std::optional<FolderWalk::Found>> FolderWalk::next() {
 }
 
 Result<void> FolderWalk::enter(std::shared_ptr<Directory> folder, std::string path) {
-  auto listed = folder->list();
+  bool passed_over = false;
+  const auto wanted = [&](const Listed& one) {
+    if (one.kind == FileKind::folder || !rules_.pass_over || !rules_.pass_over(path + one.name)) return true;
+    passed_over = true;
+    return false;
+  };
+  auto listed = folder->list(wanted);
   if (!listed) return listed.error();
   std::sort(listed->begin(), listed->end(), comes_before);
-  levels_.push_back({std::move(folder), std::move(path), std::move(*listed)});
+  levels_.push_back({std::move(folder), std::move(path), std::move(*listed), 0, passed_over});
   return {};
 }
 

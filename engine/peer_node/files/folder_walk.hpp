@@ -1,8 +1,10 @@
 // Everything in a folder, in the order of the names that entries have: by bytes of the whole path.
 //
-// Goes by handles and enters no link. Holds one listing and one handle for each folder on the way down.
+// Goes by handles and enters no link. Holds one handle for each folder on the way down, and the names in it
+// that are not passed over.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +20,8 @@ namespace sheaf::peer_node::files {
 struct WalkRules {
   Exclusions exclude;
   std::optional<FileIdentity> never;  // a folder that is not entered: the one of the store
+  // By path, "a/b": no folder, and not to be found. None: nothing is passed over.
+  std::function<bool(const std::string&)> pass_over{};
 };
 
 class FolderWalk {

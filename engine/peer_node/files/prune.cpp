@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/peer_node/files/left_overs.hpp"
+
 namespace sheaf::peer_node::files {
 namespace {
 
@@ -23,20 +25,16 @@ std::shared_ptr<Directory> open_below(std::shared_ptr<Directory> folder, const s
   return folder;
 }
 
-void remove_left_overs(Directory& folder) {
-  const auto listed = folder.list();
-  if (!listed) return;
-  for (const auto& found : *listed) {
-    if (!is_temporary_name(found.name)) continue;
-    [[maybe_unused]] const auto removed = folder.remove_left_over(found.name);
-  }
+WalkRules passing_over(WalkRules rules, const std::function<bool(const std::string&)>& keep) {
+  rules.pass_over = [keep](const std::string& path) { return keep("/" + path); };
+  return rules;
 }
 
 }  // namespace
 
 Prune::Prune(std::shared_ptr<Directory> root, WalkRules rules, std::function<bool(const std::string&)> keep,
              bool dry_run)
-    : root_(root), walk_(std::move(root), std::move(rules)), keep_(std::move(keep)), dry_run_(dry_run) {}
+    : root_(root), walk_(std::move(root), passing_over(std::move(rules), keep)), dry_run_(dry_run) {}
 
 Result<std::optional<Prune::Removed>> Prune::next() {
   for (;;) {
@@ -49,7 +47,7 @@ Result<std::optional<Prune::Removed>> Prune::next() {
     const FolderWalk::Found& file = **found;
     if (const auto* error = std::get_if<Error>(&file.is))
       return std::optional(Removed{"/" + file.path, *error});
-    if (!std::holds_alternative<FileStatus>(file.is) || keep_("/" + file.path)) continue;
+    if (!std::holds_alternative<FileStatus>(file.is)) continue;
     Removed removed{"/" + file.path, {}};
     if (!dry_run_) removed.how = file.parent->remove(file.name);
     if (removed.how) thinned_.insert(divide(file.path).first);

@@ -30,7 +30,6 @@ class Prune {
 
   std::shared_ptr<Directory> root_;
   FolderWalk walk_;
-  std::function<bool(const std::string&)> keep_;
   bool dry_run_;
   std::set<std::string> thinned_;  // folders out of which something went: "a/b"
 };

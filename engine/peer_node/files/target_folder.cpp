@@ -4,6 +4,8 @@
 
 #include <boost/system/errc.hpp>
 
+#include "engine/peer_node/files/left_overs.hpp"
+
 namespace sheaf::peer_node::files {
 namespace {
 
@@ -171,12 +173,8 @@ TargetFolder::Way TargetFolder::step_into(const std::string& name, Make make) {
 // What a killed run left in the folder where we are.
 void TargetFolder::clean() {
   if (std::exchange(steps_.back().is_clean, true)) return;
-  const auto listed = steps_.back().folder->list();
-  if (!listed) return;  // what is to be written here will say so
-  for (const auto& found : *listed) {
-    if (!is_temporary_name(found.name)) continue;
-    [[maybe_unused]] const auto removed = steps_.back().folder->remove_left_over(found.name);
-  }
+  // Where it cannot be listed, what is to be written here will say so.
+  remove_left_overs(*steps_.back().folder);
 }
 
 OrSkip<Directory*> TargetFolder::parent_for_writing(const EntryPath& path) {
