@@ -35,6 +35,7 @@ constexpr std::size_t live_most = 4'096;
 constexpr std::size_t gives_most = 2 * Reconciliation::Bounds::gives;
 constexpr std::size_t told_most = 256;
 constexpr std::size_t refusals_most = 4'096;
+constexpr std::size_t refused_most = 1'024;
 // Elements looked at in one go for questions, so that others have their turn.
 constexpr std::size_t scan_slice = 4'096;
 
@@ -110,6 +111,7 @@ void CoordinatorChannel::closed(bool rejected) {
   gives_.clear();
   live_.clear();
   asks_.clear();
+  unnamed_.clear();
   scan_from_.reset();
   asked_.clear();
   refusals_.clear();
@@ -168,8 +170,10 @@ std::optional<SessionEnd> CoordinatorChannel::receive(std::uint64_t number, Byte
       good = take(coordinator::decode_refuse(body), [&](const auto& m) { on(m); });
       break;
     case MessageType::bye:
-      good = take(coordinator::decode_bye(body),
-                  [&](const auto& m) { leave({.reason = m.reason, .text = std::string(m.text)}); });
+      good = take(coordinator::decode_bye(body), [&](const auto& m) {
+        while (!unnamed_.empty()) scan();
+        leave({.reason = m.reason, .text = std::string(m.text)});
+      });
       break;
     case MessageType::peers: good = coordinator::decode_peers(body).has_value(); break;
   }
@@ -388,10 +392,15 @@ void CoordinatorChannel::say_refusals() {
 
 void CoordinatorChannel::on(const coordinator::Refuse& message) {
   for (const auto& refusal : message.refused) {
+    const bool has_room = refused_tags_.size() < refused_most;
+    const bool fresh = has_room && refused_tags_.insert(refusal.tag).second;
     const auto told = std::ranges::find(told_, refusal.tag, [](const auto& each) { return each.first; });
-    if (told == told_.end()) continue;
-    refused_.push_back({told->second, refusal.reason});
-    told_.erase(told);
+    if (told != told_.end()) {
+      if (fresh || !has_room) refused_.push_back({told->second, refusal.reason});
+      told_.erase(told);
+    } else if (fresh) {
+      unnamed_.push_back(refusal);
+    }
   }
 }
 
@@ -423,14 +432,17 @@ void CoordinatorChannel::on(coordinator::Ask message) {
   asks_.push_back({message.id, std::move(message.tags), std::vector<Holding>(count, Holding::nothing)});
 }
 
-// Tags mean something in this session alone, so the elements are walked, once for all questions that wait,
-// and a slice at a time.
-void CoordinatorChannel::scan_for_asks() {
-  if (asks_.empty()) return;
+// Tags mean something in this session alone, so the elements are walked, once for all questions and refusals
+// that wait, and a slice at a time.
+void CoordinatorChannel::scan() {
+  if (asks_.empty() && unnamed_.empty()) return;
   if (!scan_from_) {
     scan_from_ = Slot{};
     scan_asks_ = asks_.size();
+    scan_refusals_ = unnamed_.size();
     scan_.clear();
+    for (std::size_t place = 0; place < scan_refusals_; ++place)
+      scan_.push_back({unnamed_[place].tag, std::nullopt, place});
     for (std::size_t ask = 0; ask < scan_asks_; ++ask)
       for (std::size_t place = 0; place < asks_[ask].tags.size(); ++place)
         scan_.push_back({asks_[ask].tags[place], ask, place});
@@ -445,8 +457,13 @@ void CoordinatorChannel::scan_for_asks() {
     }
     const coordinator::Tag tag = keys_->tag(element.slot);
     for (auto at = std::ranges::lower_bound(scan_, tag, {}, &Wanted::tag);
-         at != scan_.end() && at->tag == tag; ++at)
-      asks_[at->ask].holdings[at->place] = local_.describe(element).holding;
+         at != scan_.end() && at->tag == tag; ++at) {
+      const coordinator::Item about = local_.describe(element);
+      if (at->ask)
+        asks_[*at->ask].holdings[at->place] = about.holding;
+      else
+        refused_.push_back({about.key, unnamed_[at->place].reason});
+    }
     return true;
   });
   scan_from_ = stopped;
@@ -454,6 +471,7 @@ void CoordinatorChannel::scan_for_asks() {
   for (std::size_t i = 0; i < scan_asks_; ++i)
     say(MessageType::tell, coordinator::Tell{asks_[i].id, std::move(asks_[i].holdings)});
   asks_.erase(asks_.begin(), asks_.begin() + static_cast<std::ptrdiff_t>(scan_asks_));
+  unnamed_.erase(unnamed_.begin(), unnamed_.begin() + static_cast<std::ptrdiff_t>(scan_refusals_));
   scan_.clear();
 }
 
@@ -481,8 +499,8 @@ void CoordinatorChannel::on(const coordinator::Settled& message, Instant now) {
 }
 
 bool CoordinatorChannel::settled() const {
-  return live() && dealt_with_ && gives_.empty() && live_.empty() && items_.empty() && behind_.empty() &&
-         told_settled_ && told_settled_->seen == heard_count_ && remote_settled_ &&
+  return live() && dealt_with_ && unnamed_.empty() && gives_.empty() && live_.empty() && items_.empty() &&
+         behind_.empty() && told_settled_ && told_settled_->seen == heard_count_ && remote_settled_ &&
          remote_settled_->seen == said_count_;
 }
 
@@ -504,7 +522,7 @@ void CoordinatorChannel::pump(Instant now) {
   if (state_ != State::proved) return;
   if (remote_) say_items(now);
   say_refusals();
-  scan_for_asks();
+  scan();
   say_credit(now);
   say_settled(now);
 }
@@ -520,7 +538,7 @@ std::optional<Instant> CoordinatorChannel::next_deadline() const {
   if (root_due_ && !run_ && roots_said_ <= roots_heard_) consider(*root_due_);
   if (live_due_ && send_credit_ > 0 && remote_) consider(*live_due_);
   if (refund_slowly_ > 0) consider(slow_refunds_.next());
-  if (scan_from_) consider({});
+  if (!asks_.empty() || !unnamed_.empty()) consider({});
   if (dealt_with_ && live() && told_settled_ &&
       (told_settled_->seen != heard_count_ || told_settled_->missing != missing_))
     consider(settled_said_ + settled_pause);
@@ -535,6 +553,8 @@ std::size_t CoordinatorChannel::memory_bytes() const {
   for (const auto& [id, keys] : asked_) out += keys.capacity() * sizeof(CoreKey);
   for (const auto& ask : asks_)
     out += ask.tags.capacity() * sizeof(coordinator::Tag) + ask.holdings.capacity();
+  out += refused_tags_.size() * (sizeof(coordinator::Tag) + 2 * sizeof(void*)) +
+         unnamed_.capacity() * sizeof(coordinator::Refusal);
   return out + scan_.capacity() * sizeof(Wanted);
 }
 

@@ -147,7 +147,7 @@ class CoordinatorChannel {
   };
   struct Wanted {
     coordinator::Tag tag;
-    std::size_t ask;
+    std::optional<std::size_t> ask;  // none: in `unnamed_`
     std::size_t place;
   };
 
@@ -169,7 +169,7 @@ class CoordinatorChannel {
   void say_settled(Instant now);
   void say_refusals();
   void say_credit(Instant now);
-  void scan_for_asks();
+  void scan();
   void leave(Ending ending);
   template <class Message>
   void say(coordinator::MessageType type, const Message& message);
@@ -228,11 +228,14 @@ class CoordinatorChannel {
   std::vector<Held> held_;
   std::deque<std::pair<coordinator::Tag, CoreKey>> told_;  // the last items, which may be refused
   std::vector<coordinator::Refusal> refusals_;
+  std::unordered_set<coordinator::Tag, FixedBytesHash> refused_tags_;  // that were heard of
+  std::vector<coordinator::Refusal> unnamed_;  // of what both sides knew; a scan finds the keys
   std::unordered_map<std::uint64_t, std::vector<CoreKey>> asked_;
   std::uint64_t last_ask_ = 0;
   std::vector<AskedByThem> asks_;
   std::vector<Wanted> scan_;  // the tags that the present scan looks for, ascending
   std::size_t scan_asks_ = 0;
+  std::size_t scan_refusals_ = 0;
   std::optional<Slot> scan_from_;
 };
 

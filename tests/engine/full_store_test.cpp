@@ -45,6 +45,25 @@ struct Writer {
   CoreKey key() const { return archive->key(); }
 };
 
+// A writer, and a node that has never met it, whose store is full.
+struct FullStore {
+  explicit FullStore(int files) : writer(world, files), node(world.add({}, &disk)) { disk.full = true; }
+  Disk disk;
+  World world;
+  Writer writer;
+  Node& node;
+};
+
+// Two writers of which each has the archive of the other, too.
+struct TwoWriters {
+  TwoWriters(World& world, int first_files, int second_files)
+      : first(world, first_files), second(world, second_files) {
+    auto& join = world.join(first.node, second.node, Until::complete);
+    REQUIRE(world.until([&] { return join.a_ended && join.b_ended; }));
+  }
+  Writer first, second;
+};
+
 // Every block that its writer has, of both its cores.
 bool has_all(World& world, Node& node, Archive& original) {
   auto archive = world.run(node.archive(original.key()));
@@ -83,9 +102,8 @@ SessionSummary cut(World& world, World::Join& join) {
 TEST_CASE("while the store is full peers are told `disk`, once, and once it is not all comes") {
   Disk disk;
   World world;
-  Writer first(world, 8), second(world, 3);
-  auto& between = world.join(first.node, second.node, Until::complete);
-  REQUIRE(world.until([&] { return between.a_ended && between.b_ended; }));
+  TwoWriters writers(world, 8, 3);
+  Writer &first = writers.first, &second = writers.second;
   Node& node = world.add({}, &disk);
   disk.full = true;
   auto& join = world.join(node, first.node);
@@ -103,17 +121,16 @@ TEST_CASE("while the store is full peers are told `disk`, once, and once it is n
 }
 
 TEST_CASE("a peer that is done leaves a node with a full store, which has not got everything and says so") {
-  Disk disk;
-  World world;
-  Writer writer(world, 4);
-  Node& node = world.add({}, &disk);
-  disk.full = true;
+  FullStore full(4);
+  World& world = full.world;
+  Writer& writer = full.writer;
+  Node& node = full.node;
   auto& join = world.join(writer.node, node, Until::complete);
   REQUIRE(world.until([&] { return join.a_ended && join.b_ended; }, 20s));
   CHECK((*join.a_ended)->complete);
   CHECK((*join.a_ended)->refused == Refused{{"disk", 1}});
   CHECK_FALSE((*join.b_ended)->complete);
-  disk.full = false;
+  full.disk.full = false;
   world.pass(1min);
   auto& again = world.join(writer.node, node, Until::complete);
   REQUIRE(world.until([&] { return again.a_ended && again.b_ended; }));
@@ -123,15 +140,14 @@ TEST_CASE("a peer that is done leaves a node with a full store, which has not go
 }
 
 TEST_CASE("one session to its end waits for the store that it fills") {
-  Disk disk;
-  World world;
-  Writer writer(world, 4);
-  Node& node = world.add({}, &disk);
-  disk.full = true;
+  FullStore full(4);
+  World& world = full.world;
+  Writer& writer = full.writer;
+  Node& node = full.node;
   auto& join = world.join(node, writer.node, Until::complete);
   world.pass(1min);
   CHECK_FALSE(join.a_ended);
-  disk.full = false;
+  full.disk.full = false;
   REQUIRE(world.until([&] { return join.a_ended && join.b_ended; }));
   CHECK((*join.a_ended)->complete);
   CHECK((*join.b_ended)->refused == Refused{{"disk", 1}});
@@ -181,9 +197,8 @@ TEST_CASE("a write that fails once is told to nobody, and goes through at the ne
 TEST_CASE("an archive over its quota and a full store are told apart") {
   Disk disk;
   World world;
-  Writer large(world, 20), small(world, 2);
-  auto& between = world.join(large.node, small.node, Until::complete);
-  REQUIRE(world.until([&] { return between.a_ended && between.b_ended; }));
+  TwoWriters writers(world, 20, 2);
+  Writer &large = writers.first, &small = writers.second;
   NodeOptions options;
   options.quota_archive = {50'000};
   Node& node = world.add(options, &disk);
@@ -197,7 +212,7 @@ TEST_CASE("an archive over its quota and a full store are told apart") {
   CHECK(cut(world, join).refused == Refused{{"quota", 1}});
   disk.full = false;
   REQUIRE(world.until([&] { return has_all(world, node, *small.archive); }));
-  CHECK(cut(world, later).refused == Refused{{"disk", 1}});
+  CHECK(cut(world, later).refused == Refused{{"disk", 1}, {"quota", 1}});  // it has both archives
   auto core = world.run(node.core(large.key()));
   REQUIRE(core.has_value());
   CHECK(world.run(core->info())->over_quota);

@@ -178,6 +178,8 @@ TEST_CASE("an archive is fetched up to its quota, its peer is told, and the othe
   const SessionSummary again = sync(world, node, relay);
   CHECK(again.blocks_sent == 0);
   CHECK(contents_here(world, node, large.key()) == 4);
+  // Both know it by now, and the peer hears of it as before.
+  CHECK(again.refused == std::map<std::string, std::uint64_t>{{"quota", 1}});
 }
 
 TEST_CASE("a bare core that is followed has a quota of its own") {

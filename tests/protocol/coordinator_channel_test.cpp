@@ -240,6 +240,32 @@ TEST_CASE("what is refused is said with its reason") {
   CHECK(refused[0].reason == coordinator::RefusalReason::forgotten);
 }
 
+TEST_CASE("what both sides hold can be refused, too: once, and named however many elements there are") {
+  for (const std::uint64_t count : {std::uint64_t{3}, std::uint64_t{9'000}}) {
+    CAPTURE(count);
+    CoordinatorPair pair;
+    pair.a.hold(elements(0, count));
+    pair.b.hold(elements(0, count));
+    pair.start();
+    pair.talk();
+    using coordinator::RefusalReason;
+    for (int i = 0; i < 2; ++i) {
+      pair.b.channel->refuse(vector_element(1).key, RefusalReason::quota);
+      pair.b.channel->refuse(vector_element(2).key, RefusalReason::disk);
+      pair.b.channel->refuse(vector_element(count + 1).key, RefusalReason::quota);  // of nothing that is here
+      pair.b.channel->pump(pair.now);
+    }
+    pair.b.channel->bye(coordinator::ByeReason::closing);
+    pair.talk();
+    std::map<CoreKey, RefusalReason> refused;
+    for (const auto& each : pair.a.channel->take_refused())
+      CHECK(refused.emplace(each.key, each.reason).second);
+    CHECK(refused == std::map<CoreKey, RefusalReason>{{vector_element(1).key, RefusalReason::quota},
+                                                      {vector_element(2).key, RefusalReason::disk}});
+    CHECK(pair.a.channel->state() == CoordinatorChannel::State::closed);
+  }
+}
+
 TEST_CASE("goodbye closes both ends, with its reason") {
   CoordinatorPair pair;
   pair.start();
