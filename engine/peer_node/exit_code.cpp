@@ -148,10 +148,7 @@ int exit_code_of(SessionEnd end) {
 Outcome failed(const Error& error, const std::string& what) {
   const int code = exit_code_of(error);
   if (code == exit_code::output_closed) return {code, {}};
-  // Which of the two it is cannot be told from noise, so the way out of the likelier slip is named.
-  const bool may_be_bare = error == make_error_code(EngineErrc::wrong_key);
-  return {code, what + ": " + error.message() +
-                    (may_be_bare ? " (forget a bare core, and add it with --core)" : "")};
+  return {code, what + ": " + error.message()};
 }
 
 Outcome failed(int code, std::string reason) { return {code, std::move(reason)}; }

@@ -66,10 +66,15 @@ struct CommandWorld {
   Place b;
 
   asio::awaitable<void> open(Place& place, bool sparse = true) {
+    CHECK(place.store->open().has_value());
+    co_await open_node(place, sparse);
+  }
+
+  asio::awaitable<void> open_node(Place& place, bool sparse = true) {
     NodeOptions options;
     options.sparse = sparse;
+    options.quota_archive = place.config.quota_archive;
     place.sparse = sparse;
-    CHECK(place.store->open().has_value());
     auto node = co_await Node::open(*place.store, environment.get(), options);
     REQUIRE(node.has_value());
     place.node = std::move(*node);

@@ -261,6 +261,70 @@ TEST_CASE("a core whose writer signed two histories is exit 4, where it is met a
   world.run(story());
 }
 
+TEST_CASE("whoever takes a bare core for an archive is told what it may be, where it was to be read") {
+  World world;
+  const auto story = [&]() -> asio::awaitable<void> {
+    const std::string key = co_await world.log_at_a(3);
+    const std::string address = co_await world.serve_a();
+    const std::string why =
+        "no archive, or encrypted with a key that is not here (forget a bare core, and add it with --core)\n";
+    // Its blocks came, and of contents that it might name nobody has anything.
+    Ran ran = co_await world.call(world.b, "clone " + key + " " + address + " --timeout 0.5");
+    CHECK(ran.code == exit_code::no_peer);
+    CHECK(ran.err == "sheaf: " + key + ": " + why);
+    ran = co_await world.call(world.b, "read x");
+    CHECK(ran.code == exit_code::failed);
+    CHECK(ran.err == "sheaf: x: " + why);
+  };
+  world.run(story());
+}
+
+TEST_CASE("what of an archive may be kept here stops its clone, whether it can be read or not") {
+  World world;
+  const auto story = [&]() -> asio::awaitable<void> {
+    Ran ran = co_await world.call(world.a, "init --json --encryption-key-file -", std::string(64, '5'));
+    CHECK(ran.code == 0);
+    const std::string key = ran.json().at("key").get<std::string>();
+    for (const std::string name : {"one", "other"})
+      CHECK((co_await world.call(world.a, "write " + name, std::string(5'000, 'x'))).code == 0);
+    const std::string address = co_await world.serve_a();
+    test::Place carrier;
+    carrier.config.quota_archive = {6'000};
+    co_await world.open(carrier);
+    ran = co_await world.call(carrier, "clone " + key + " " + address);
+    CHECK(ran.code == exit_code::refused);
+    CHECK(ran.err.find("quota") != std::string::npos);
+    ran = co_await world.call(carrier, "download --all --peer " + address);
+    CHECK(ran.code == exit_code::refused);
+    co_await carrier.node->close();
+  };
+  world.run(story());
+}
+
+TEST_CASE("a file that can never be here as a whole is not begun, and one that is here is") {
+  World world;
+  const auto story = [&]() -> asio::awaitable<void> {
+    for (const std::size_t size : {100, 300})
+      CHECK((co_await world.call(world.a, "write " + std::to_string(size), std::string(size, 'x'))).code ==
+            0);
+    const std::string key = (co_await world.call(world.a, "init")).out.substr(0, 64);
+    const std::string address = co_await world.serve_a();
+    test::Place reader;
+    co_await world.open(reader);
+    CHECK((co_await world.call(reader, "add " + key)).code == 0);
+    CHECK((co_await world.call(reader, "download 100 --peer " + address)).code == 0);
+    co_await reader.node->close();
+    reader.config.quota_archive = {50};
+    co_await world.open_node(reader);
+    CHECK((co_await world.call(reader, "download 100 --peer " + address)).code == 0);
+    const Ran ran = co_await world.call(reader, "download 300 --peer " + address);
+    CHECK(ran.code == exit_code::refused);
+    CHECK(ran.err.starts_with("sheaf: /300: the archive's quota"));
+    co_await reader.node->close();
+  };
+  world.run(story());
+}
+
 TEST_CASE("get fetches one block from a named peer, and only that one") {
   World world;
   const auto story = [&]() -> asio::awaitable<void> {

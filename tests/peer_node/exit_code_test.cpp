@@ -77,6 +77,8 @@ TEST_CASE("a session that ended early was refused, bad, or went away") {
 
 TEST_CASE("a failure names what it is about, but a closed stdout is silent") {
   CHECK(failed(EngineErrc::frozen, "log").reason.starts_with("log: "));
+  CHECK(failed(EngineErrc::wrong_key, "log").reason ==
+        "log: no archive, or encrypted with a key that is not here");
   CHECK(failed(Error{EPIPE, boost::system::system_category()}, "stdout").reason.empty());
 }
 

@@ -15,4 +15,12 @@ Outcome no_such_core(const Error& error, const CoreRef& ref) {
   return failed(exit_code::not_found, "no core " + to_string(ref) + " in this folder" + hint);
 }
 
+Outcome cannot_be_read(const Error& error, const std::string& what) {
+  Outcome out = failed(error, what);
+  // Which of the two it is cannot be told from noise, so the way out of the likelier slip is named.
+  if (error == make_error_code(EngineErrc::wrong_key))
+    out.reason += " (forget a bare core, and add it with --core)";
+  return out;
+}
+
 }  // namespace sheaf::peer_node

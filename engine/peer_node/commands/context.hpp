@@ -37,4 +37,7 @@ boost::asio::awaitable<Result<Core>> find_core(Node& node, const CoreRef& ref);
 // As find_core(), with the reason for the user: which core, and how it would come here.
 Outcome no_such_core(const Error& error, const CoreRef& ref);
 
+// Of an archive that was to be read. `what`: it, or what was looked for in it.
+Outcome cannot_be_read(const Error& error, const std::string& what);
+
 }  // namespace sheaf::peer_node

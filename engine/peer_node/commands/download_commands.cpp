@@ -80,15 +80,16 @@ asio::awaitable<Outcome> fetch_archive(CommandContext& context, Archive& archive
   if (!info) co_return failed(info.error(), name);
   if (info->version <= Version{1}) co_return Outcome{};  // nothing was ever written
   const auto blobs = co_await within(context.timers, context.global.timeout, archive.blobs_key());
-  if (!blobs) co_return failed(blobs.error(), name);
+  if (!blobs) co_return cannot_be_read(blobs.error(), name);
   const Outcome contents = co_await fetch_core_of(context, *blobs, wait);
   // The peer may have dropped older blocks, which nothing names any more; and entries may name blocks behind
   // the end of what it has of the contents.
   const auto missing = co_await look_for_missing(archive);
-  // Carried without its key: what its entries name is not to be seen here.
+  // Carried without its key: what its entries name is not to be seen here. If nobody has its contents either,
+  // there may be none.
   if (!missing && is_error(missing.error(), EngineErrc::wrong_key)) {
-    if (contents.code == exit_code::done) co_return contents;
-    co_return failed(contents.code, failed(missing.error(), name).reason);
+    if (contents.code != exit_code::no_peer) co_return contents;
+    co_return failed(contents.code, cannot_be_read(missing.error(), name).reason);
   }
   if (!missing) co_return failed(missing.error(), name);
   const bool fetched = contents.code == exit_code::done;
@@ -101,13 +102,9 @@ asio::awaitable<Outcome> fetch_archive(CommandContext& context, Archive& archive
 
 // -- One file.
 
-asio::awaitable<Outcome> read_through(CommandContext& context, FoundEntry& found, const std::string& shown) {
-  const ReadOptions options;
-  auto reader =
-      co_await within(context.timers, context.global.timeout, found.archive.read(found.entry.name, options));
-  if (!reader) co_return failed(reader.error(), shown);
+asio::awaitable<Outcome> read_through(CommandContext& context, FileReader& reader, const std::string& shown) {
   for (;;) {
-    const auto part = co_await within(context.timers, context.global.timeout, reader->next());
+    const auto part = co_await within(context.timers, context.global.timeout, reader.next());
     if (!part) co_return failed(part.error(), shown);
     if (part->empty()) co_return Outcome{};
   }
@@ -128,17 +125,19 @@ asio::awaitable<Outcome> fetch_entry(CommandContext& context, const EntryRef& re
   FoundEntry& found = std::get<FoundEntry>(looked);
   const std::string shown = printable(found.entry.name);
   if (found.entry.type != EntryType::file) co_return Outcome{};
-  if (found.entry.mapped) co_return co_await read_through(context, found, shown);
-  const auto info = co_await found.archive.info();
-  if (!info) co_return failed(info.error(), shown);
-  if (!info->writable && found.entry.length > context.config.quota_archive)
-    co_return failed(EngineErrc::quota, shown);
+  // It refuses contents that can never be here as a whole.
+  const ReadOptions options;
+  auto reader =
+      co_await within(context.timers, context.global.timeout, found.archive.read(found.entry.name, options));
+  if (!reader) co_return failed(reader.error(), shown);
+  const Entry& entry = reader->entry();
+  if (entry.mapped) co_return co_await read_through(context, *reader, shown);
   const auto key = co_await within(context.timers, context.global.timeout, found.archive.blobs_key());
   if (!key) co_return failed(key.error(), shown);
   auto blobs = co_await context.node.core(*key);
   if (!blobs) co_return failed(blobs.error(), shown);
-  const BlockIndex begin = found.entry.offset.block;
-  if (auto fetched = co_await download(context, *blobs, {begin, begin + found.entry.blocks}); !fetched)
+  const BlockIndex begin = entry.offset.block;
+  if (auto fetched = co_await download(context, *blobs, {begin, begin + entry.blocks}); !fetched)
     co_return failed(fetched.error(), shown);
   co_return Outcome{};
 }

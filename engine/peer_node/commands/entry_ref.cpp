@@ -115,7 +115,7 @@ asio::awaitable<std::variant<Outcome, FoundEntry>> find_entry(CommandContext& co
     else if (!entry && several && BundleList::why_left_out(entry.error()))
       unreadable = true;  // the others may have it
     else if (!entry)
-      co_return failed(entry.error(), shown);
+      co_return cannot_be_read(entry.error(), shown);
     else if (*entry)
       found.push_back({std::move(archive), std::move(**entry)});
   }
@@ -129,7 +129,7 @@ asio::awaitable<std::variant<Outcome, FoundEntry>> find_entry(CommandContext& co
       else if (!entry && several && BundleList::why_left_out(entry.error()))
         unreadable = true;
       else if (!entry)
-        co_return failed(entry.error(), shown);
+        co_return cannot_be_read(entry.error(), shown);
       else if (*entry)
         found.push_back({std::move(*archive), std::move(**entry)});
     }
