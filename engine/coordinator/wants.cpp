@@ -128,7 +128,8 @@ void Coordinator::want_changed(const OpenCore& core) {
   const auto found = wants_.find(slot);
   if (found == wants_.end()) return;
   found->second.moved = node_.timers.now();
-  for (CoordinatorSession* session : sessions()) {
+  const auto& tellers = found->second.tellers;
+  for (CoordinatorSession* session : std::vector<CoordinatorSession*>(tellers.begin(), tellers.end())) {
     Peer* peer = find(*session);
     if (!peer || !peer->open.contains(slot)) continue;
     peer->due.insert(slot);
