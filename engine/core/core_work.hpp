@@ -126,6 +126,7 @@ struct ConflictCheck {
   Result<Comparison> outcome = Comparison::invalid;
   // Of a conflict: both signed trees as data messages of request 0, for whoever is to see them.
   std::vector<Buffer> trees;
+  bool found_conflict() const { return outcome.has_value() && *outcome == Comparison::conflict; }
 };
 
 struct Append {

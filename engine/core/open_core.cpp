@@ -196,13 +196,20 @@ void OpenCore::finish(Mutation& change, Delta delta) {
   if (!writable() && node_.quota.give_back(whole(), part(), delta.gone_bytes))
     node_.hooks.quota_moved(whole());
   std::visit([&](auto& one) { finish_one(one, delta); }, change);
-  if (!delta.error &&
-      (delta.head || delta.manifest || delta.truncated || !delta.stored.empty() || !delta.cleared.empty()))
-    replicator_.announce(delta);
-  if (!delta.error) node_.hooks.core_changed(*this);
+  const bool changed = !delta.error && (delta.head || delta.manifest || delta.truncated ||
+                                        !delta.stored.empty() || !delta.cleared.empty());
+  if (changed) replicator_.announce(delta);
+  // Two trees that were held against each other are the affair of one channel, unless they differ.
+  const auto* check = std::get_if<ConflictCheck>(&change);
+  if (!check || check->found_conflict()) {
+    if (!delta.error) node_.hooks.core_changed(*this);
+    changed_.notify();
+  }
   tell_of_archive(change, delta);
-  changed_.notify();
-  replicator_.schedule();
+  if (changed)
+    replicator_.schedule();
+  else
+    replicator_.schedule_if_freed();
 }
 
 void OpenCore::apply(const Delta& delta) {
@@ -266,7 +273,7 @@ void OpenCore::finish_one(ReorgStep& step, const Delta& delta) {
 void OpenCore::finish_one(ConflictCheck& check, const Delta&) {
   // Peers are shown both trees before the session looks whether anything is left to say to them.
   replicator_.conflict_checked(check);
-  if (check.outcome.has_value() && *check.outcome == Comparison::conflict) freeze();
+  if (check.found_conflict()) freeze();
 }
 
 void OpenCore::finish_one(Append& append, const Delta& delta) {

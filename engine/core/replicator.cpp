@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "engine/core/download_plan.hpp"
-#include "protocol/missing_nodes.hpp"
 #include "sheaf/protocol/invariant.hpp"
 
 namespace sheaf {
@@ -11,19 +9,10 @@ namespace {
 
 // Requests in flight on one channel: at first, and at most (what a Node peer and we ourselves take, L8).
 constexpr std::size_t window_most = 1024;
-// Bytes that the answers in flight may come to, as far as the average block tells.
-constexpr std::uint64_t window_bytes = 8 * 1024 * 1024;
 // Answers in one batch at most.
 constexpr std::size_t serve_most = 1024;
 // A peer whose answers keep leading to nodes that we do not hold is not asked again.
 constexpr std::size_t missing_nodes_most = 32;
-// Blocks known to be no larger than this may be asked for in one frame: a Node peer begins a new answer frame
-// past 8 MiB, and one frame holds 16 MiB.
-constexpr std::uint64_t shared_block_bytes = 7 * 1024 * 1024;
-
-std::uint64_t average_block(const TreeHead& head) {
-  return head.length.value == 0 ? 0 : head.byte_length.value / head.length.value;
-}
 
 }  // namespace
 
@@ -32,7 +21,9 @@ Replicator::Replicator(NodeContext& node, const LocalCore& local, ReplicatorOwne
 
 void Replicator::attach(CoreChannel& channel, SessionPort& session) {
   const AttachmentId id = next_id_++;
-  attachments_.emplace(id, Attachment{.id = id, .channel = &channel, .session = &session});
+  Attachment& attachment =
+      attachments_.emplace(id, Attachment{.id = id, .channel = &channel, .session = &session}).first->second;
+  by_channel_.emplace(&channel, &attachment);
 }
 
 void Replicator::opened(CoreChannel& channel) {
@@ -46,23 +37,25 @@ void Replicator::detach(CoreChannel& channel) {
   attachment = find(channel);
   if (!attachment) return;
   channel.close();
-  for (const Asked& asked : channel.take_unanswered())
-    if (asked.parts.block) in_flight_.clear(asked.parts.block->index);
   const AttachmentId id = attachment->id;
+  for (const Asked& asked : channel.take_unanswered()) give_back(asked, id);
+  by_channel_.erase(&channel);
   attachments_.erase(id);
-  if (upgrading_ == id) upgrading_.reset();
+  if (upgrading_ == id) {  // it has answered, and that is not verified yet
+    upgrading_.reset();
+    freed_ = true;
+  }
   if (reorg_asked_ == id) {  // ask another
     reorg_asked_.reset();
     continue_reorg();
   }
   owner_.peers_changed();
-  schedule();
+  schedule_if_freed();
 }
 
-Replicator::Attachment* Replicator::find(const CoreChannel& channel) {
-  for (auto& [id, attachment] : attachments_)
-    if (attachment.channel == &channel) return &attachment;
-  return nullptr;
+Replicator::Attachment* Replicator::find(const CoreChannel& channel) const {
+  const auto found = by_channel_.find(&channel);
+  return found == by_channel_.end() ? nullptr : found->second;
 }
 
 std::vector<AttachmentId> Replicator::ids() const {
@@ -83,27 +76,21 @@ void Replicator::process(CoreChannel& channel) {
   take_requests(*attachment);
   bool look = false;
   for (const Asked& asked : channel.take_unanswered()) {
-    if (asked.parts.block) in_flight_.clear(asked.parts.block->index);
-    if (upgrading_ == attachment->id && asked.parts.upgrade && asked.purpose == Purpose::blocks)
-      upgrading_.reset();
+    give_back(asked, attachment->id);
     if (asked.purpose == Purpose::conflict) {
       if (attachment->on_trial) return attachment->session->end(SessionEnd::invalid_proof);
       attachment->conflict_asked = false;  // it shows no tree: there is nothing to wait for
     }
-    if (asked.purpose == Purpose::reorg && reorg_asked_ == attachment->id) {
-      reorg_.reset();
-      reorg_fork_.reset();
-      reorg_asked_.reset();
-    }
+    if (asked.purpose == Purpose::reorg && reorg_asked_ == attachment->id) end_reorg();
     look = true;
   }
   if (channel.take_remote_changed()) {
     look = true;
-    note_met();
+    note_met(*attachment);
     compare_with(*attachment);
     owner_.peers_changed();
   }
-  if (look || attachment->delivered > 0) schedule();
+  if (look || attachment->delivered > 0) schedule(*attachment);
   attachment = find(channel);
   if (attachment) attachment->session->flush();
 }
@@ -135,7 +122,7 @@ void Replicator::take_data(Attachment& attachment) {
 void Replicator::take_requests(Attachment& attachment) {
   if (attachment.serving || !attachment.channel->has_requests() || !attachment.session->has_send_room())
     return;
-  const std::uint64_t fits = serve_bytes / std::max<std::uint64_t>(average_block(local_.head), 1);
+  const std::uint64_t fits = serve_bytes / std::max<std::uint64_t>(average_block(), 1);
   const auto most = static_cast<std::size_t>(std::clamp<std::uint64_t>(fits, 2, serve_most));
   std::vector<Serve> items;
   for (IncomingRequest& request : attachment.channel->take_requests(most)) {
@@ -152,200 +139,19 @@ void Replicator::serve_more(CoreChannel& channel) {
   if (Attachment* attachment = find(channel)) take_requests(*attachment);
 }
 
-std::size_t Replicator::room(const Attachment& attachment) const {
-  const CoreChannel& channel = *attachment.channel;
-  const RemoteState& remote = channel.remote();
-  if (!channel.is_open() || channel.paused() || !remote.synced || !remote.uploading ||
-      remote.fork != local_.head.fork)
-    return 0;
-  const std::uint64_t by_bytes =
-      std::max<std::uint64_t>(window_bytes / std::max<std::uint64_t>(average_block(local_.head), 1), 2);
-  const std::size_t window = static_cast<std::size_t>(std::min<std::uint64_t>(attachment.window, by_bytes));
-  return window > channel.in_flight() ? window - channel.in_flight() : 0;
-}
-
-// A root covers all of its blocks, so none of them is larger than it.
-bool Replicator::may_share_frames() const {
-  return std::ranges::all_of(local_.head.roots,
-                             [](const TreeNode& root) { return root.size.value <= shared_block_bytes; });
-}
-
-bool Replicator::ask_elsewhere(CoreChannel& channel, Instant before) {
-  Attachment* owing = find(channel);
-  if (!owing) return false;
-  if (owing->on_trial) {
-    for (const Asked& asked : channel.owed(before))
-      if (asked.purpose == Purpose::conflict) {
-        owing->session->end(SessionEnd::invalid_proof);
-        break;
-      }
-    return false;
-  }
-  if (owing->answered > before) return false;
-  const auto other_can = [&](auto can) {
-    return std::ranges::any_of(attachments_, [&](const auto& entry) {
-      return &entry.second != owing && !entry.second.slow && can(entry.second);
-    });
-  };
-  bool taken_back = false;
-  bool reorg_owed = false;
-  for (const Asked& asked : channel.owed(before)) {
-    reorg_owed = reorg_owed || asked.purpose == Purpose::reorg;
-    if (!asked.parts.block) continue;
-    const BlockIndex block = asked.parts.block->index;
-    const auto has = [&](const Attachment& other) {
-      return room(other) > 0 && other.channel->remote_has().contains(block);
-    };
-    if (!other_can(has) || !channel.cancel_block(block)) continue;
-    in_flight_.clear(block);
-    taken_back = true;
-  }
-  const auto can_upgrade = [](const Attachment& other) { return other.channel->can_ask_upgrade(); };
-  if (upgrading_ == owing->id && (taken_back || other_can(can_upgrade))) {
-    upgrading_.reset();
-    taken_back = true;
-  }
-  if (reorg_owed && reorg_fork_ &&
-      reorg_asked_ == owing->id) {  // a fork that is not shown must not hold up the one we are on
-    reorg_.reset();
-    reorg_fork_.reset();
-    reorg_asked_.reset();
-    taken_back = true;
-  }
-  if (taken_back) owing->slow = true;
-  return taken_back;
-}
-
-void Replicator::schedule() {
-  if (local_.frozen || !owner_.takes_data()) return;
-  std::set<SessionPort*> spoken;
-  for (const bool slow : {false, true}) {
-    for (auto& [id, attachment] : attachments_) {
-      if (attachment.slow != slow || (slow && attachment.channel->in_flight() > 0)) continue;
-      if (!reorg_fork_ && attachment.channel->can_ask_reorg()) {
-        ask_reorg(attachment);
-        spoken.insert(attachment.session);
-      }
-      if (!upgrading_ && !reorg_fork_ && attachment.channel->can_ask_upgrade()) {
-        ask_upgrade(attachment);
-        spoken.insert(attachment.session);
-      }
-    }
-  }
-  std::vector<BlockRange> wanted = owner_.wanted();
-  for (BlockRange& range : wanted) range.end = std::min(range.end, end_of(local_.head.length));
-  std::erase_if(wanted, [](const BlockRange& range) { return range.empty(); });
-  if (!wanted.empty() && !reorg_fork_) {
-    ask_blocks(wanted, false, spoken);
-    ask_blocks(wanted, true, spoken);
-  }
-  for (SessionPort* session : spoken) {
-    session->expect_answer();
-    session->flush();
-  }
-}
-
-// Of the peers that answer, or of the slow ones.
-void Replicator::ask_blocks(const std::vector<BlockRange>& wanted, bool slow,
-                            std::set<SessionPort*>& spoken) {
-  std::vector<Attachment*> asked;
-  std::vector<PlanPeer> peers;
-  for (auto& [id, attachment] : attachments_) {
-    if (attachment.slow != slow) continue;
-    const std::size_t free =
-        slow ? std::size_t{attachment.channel->in_flight() == 0 && room(attachment) > 0} : room(attachment);
-    if (free == 0) continue;
-    asked.push_back(&attachment);
-    peers.push_back({&attachment.channel->remote_has(), free});
-  }
-  if (peers.empty()) return;
-  const Packing packing = may_share_frames() ? Packing::shared : Packing::alone;
-  const Instant now = node_.timers.now();
-  for (const PlannedAsk& ask : plan_downloads(wanted, local_.have, in_flight_, peers)) {
-    ProofRequest parts;
-    parts.block = BlockRequest{ask.block, missing_nodes(ask.block, local_.head.length, local_.have)};
-    asked[ask.peer]->channel->ask(Purpose::blocks, local_.head.fork, parts, false, packing, now);
-    spoken.insert(asked[ask.peer]->session);
-  }
-  // A peer that is longer than what it told us of its blocks may have what we look for: ask it to say.
-  for (std::size_t i = 0; i < asked.size(); ++i) {
-    if (peers[i].room == 0) continue;
-    for (const BlockRange& range : wanted) {
-      const BlockIndex missing = in_flight_.first_unset(local_.have.first_unset(range.begin));
-      if (missing < range.end && missing < end_of(asked[i]->channel->remote().length) &&
-          !asked[i]->channel->remote_has().contains(missing)) {
-        asked[i]->channel->want(missing);
-        spoken.insert(asked[i]->session);
-      }
-    }
-  }
-}
-
-void Replicator::ask_upgrade(Attachment& attachment) {
-  CoreChannel& channel = *attachment.channel;
-  ProofRequest parts;
-  const Length length = local_.head.length;
-  parts.upgrade = UpgradeRequest{length, channel.remote().length - length};
-  // When the next block is wanted anyway it comes along: a round trip less for whoever follows live.
-  const BlockIndex next = end_of(length);
-  const auto wanted = owner_.wanted();
-  const bool wants_next = std::ranges::any_of(wanted, [&](const BlockRange& r) { return r.contains(next); });
-  if (wants_next && channel.remote_has().contains(next) && !in_flight_.test(next)) {
-    parts.block = BlockRequest{next, 0};
-    in_flight_.set(next);
-  }
-  const bool manifest = !local_.manifest && channel.remote().has_manifest;
-  channel.ask(Purpose::blocks, local_.head.fork, parts, manifest, Packing::alone, node_.timers.now());
-  upgrading_ = attachment.id;
-}
-
-void Replicator::ask_reorg(Attachment& attachment) {
-  CoreChannel& channel = *attachment.channel;
-  ProofRequest parts;
-  parts.upgrade = UpgradeRequest{{}, channel.remote().length};
-  const bool manifest = !local_.manifest && channel.remote().has_manifest;
-  reorg_fork_ = channel.remote().fork;
-  reorg_.reset();
-  reorg_asked_ = attachment.id;
-  channel.ask(Purpose::reorg, *reorg_fork_, parts, manifest, Packing::alone, node_.timers.now());
-}
-
-// Asks someone on the new fork for a node that tells where it parts from ours.
-void Replicator::continue_reorg() {
-  if (reorg_) {
-    for (auto& [id, attachment] : attachments_) {
-      CoreChannel& channel = *attachment.channel;
-      if (!channel.is_open() || channel.remote().fork != *reorg_fork_) continue;
-      const auto theirs = channel.remote_has().first(reorg_candidates_);
-      const BlockIndex block = theirs.value_or(reorg_candidates_.begin);
-      ProofRequest parts;
-      parts.hash = reorg_->request(block);
-      reorg_asked_ = id;
-      channel.ask(Purpose::reorg, *reorg_fork_, parts, false, Packing::alone, node_.timers.now());
-      attachment.session->expect_answer();
-      attachment.session->flush();
-      return;
-    }
-  }
-  reorg_.reset();
-  reorg_fork_.reset();
-}
-
 void Replicator::reorg_stepped(ReorgStep step, bool changed) {
   reorg_asked_.reset();
   if (!step.item.verdict) {
-    reorg_.reset();
-    reorg_fork_.reset();
+    end_reorg();
     if (Attachment* attachment = find(step.item.attachment)) {
       const Error& why = step.item.verdict.error();
       if (why != ProtocolErrc::wrong_fork && why != ProtocolErrc::missing_node) attachment->channel->pause();
       bad_data(*attachment, step.item.verdict.error());
     }
   } else if (changed || !step.reorg) {
-    reorg_.reset();
-    reorg_fork_.reset();
+    end_reorg();
     upgrading_.reset();
-    in_flight_.clear({{}, in_flight_.end()});
+    reset_in_flight();
     note_met();
   } else {
     reorg_ = std::move(step.reorg);
@@ -356,35 +162,10 @@ void Replicator::reorg_stepped(ReorgStep step, bool changed) {
   schedule();
 }
 
-bool Replicator::ask_seek(ByteCount bytes, ByteCount padding, BlockRange under) {
-  for (auto& [id, attachment] : attachments_) {
-    if (room(attachment) == 0) continue;
-    const auto block = attachment.channel->remote_has().first(under);
-    if (!block) continue;
-    ProofRequest parts;
-    parts.hash = HashRequest{{2 * block->value}, missing_nodes(*block, local_.head.length, local_.have)};
-    parts.seek = SeekRequest{bytes, padding};
-    attachment.channel->ask(Purpose::seek, local_.head.fork, parts, false, Packing::alone,
-                            node_.timers.now());
-    attachment.session->flush();
-    return true;
-  }
-  return false;
-}
-
-// What was asked may be asked again: it is stored, or it did not hold. Not before, or it would be fetched
-// twice.
-void Replicator::arrived(const Ingest::Item& item) {
-  const Asked& asked = item.data.asked;
-  if (asked.parts.block) in_flight_.clear(asked.parts.block->index);
-  if (asked.parts.upgrade && asked.purpose == Purpose::blocks && upgrading_ == item.attachment)
-    upgrading_.reset();
-}
-
 void Replicator::ingested(std::vector<Ingest::Item>& items) {
   note_met();
   for (Ingest::Item& item : items) {
-    arrived(item);
+    give_back(item.data.asked, item.attachment);
     Attachment* attachment = find(item.attachment);
     if (item.verdict) {
       if (attachment && item.data.data.proof.block) attachment->session->count_received(1);
@@ -406,36 +187,42 @@ void Replicator::bad_data(Attachment& attachment, const Error& error) {
     // Not ours to forgive, unless it is the writer who signed two histories: then this peer can show the
     // other.
     attachment.on_trial = attachment.conflict_asked || ask_for_conflict(attachment);
-    if (!attachment.on_trial) session.end(SessionEnd::invalid_proof);
+    if (!attachment.on_trial) return session.end(SessionEnd::invalid_proof);
+    session.flush();
   } else if (error == ProtocolErrc::invalid_manifest) {
     session.end(SessionEnd::invalid_proof);
   } else if (error == ProtocolErrc::invalid_proof) {
     // What else was under way when a conflict was asked about belongs to that question.
     if (attachment.conflict_asked) return;
     if (!session.forgive_bad_block()) return session.end(SessionEnd::invalid_proof);
-    ask_for_conflict(attachment);
+    if (ask_for_conflict(attachment)) session.flush();
   }
 }
 
 // Whoever says a length has heard of no longer history once we have come up with it.
+void Replicator::note_met(const Attachment& attachment) {
+  const RemoteState& remote = attachment.channel->remote();
+  if (attachment.channel->is_open() && remote.synced &&
+      (remote.fork < local_.head.fork ||
+       (remote.fork == local_.head.fork && remote.length <= local_.head.length)))
+    met_peer_ = true;
+}
+
+// After a change of what is here.
 void Replicator::note_met() {
-  for (const auto& [id, attachment] : attachments_) {
-    const RemoteState& remote = attachment.channel->remote();
-    if (attachment.channel->is_open() && remote.synced &&
-        (remote.fork < local_.head.fork ||
-         (remote.fork == local_.head.fork && remote.length <= local_.head.length)))
-      met_peer_ = true;
-  }
+  for (auto at = attachments_.begin(); !met_peer_ && at != attachments_.end(); ++at) note_met(at->second);
 }
 
 void Replicator::work_failed(std::vector<Ingest::Item>& items) {
-  for (const Ingest::Item& item : items) arrived(item);
+  for (const Ingest::Item& item : items) give_back(item.data.asked, item.attachment);
 }
 
 void Replicator::served(Reads& reads) {
   std::set<SessionPort*> spoken;
   std::map<AttachmentId, std::vector<IncomingRequest>> again;
+  std::vector<AttachmentId> free;  // to be served more
   for (Serve& item : reads.serves) {
+    if (free.empty() || free.back() != item.attachment) free.push_back(item.attachment);
     Attachment* attachment = find(item.attachment);
     if (!attachment) continue;
     attachment->serving = false;
@@ -471,12 +258,17 @@ void Replicator::served(Reads& reads) {
   for (auto& [id, requests] : again)
     if (Attachment* attachment = find(id)) attachment->channel->put_back(std::move(requests));
   for (SessionPort* session : spoken) session->flush();
-  for (auto& [id, attachment] : attachments_)
-    if (attachment.channel->is_open()) take_requests(attachment);
+  // Whose session had no room while this batch was made is served when it has: serve_more().
+  for (const AttachmentId id : free)
+    if (Attachment* attachment = find(id); attachment && attachment->channel->is_open())
+      take_requests(*attachment);
 }
 
 void Replicator::announce(const Delta& delta) {
-  if (delta.truncated) in_flight_.clear({BlockIndex{delta.truncated->value}, in_flight_.end()});
+  if (delta.truncated) {
+    in_flight_.clear({BlockIndex{delta.truncated->value}, in_flight_.end()});
+    freed_ = true;
+  }
   for (const AttachmentId id : ids()) {
     Attachment* attachment = find(id);
     if (!attachment) continue;
@@ -497,16 +289,28 @@ std::size_t Replicator::open_channels() const {
       std::ranges::count_if(attachments_, [](const auto& entry) { return entry.second.channel->is_open(); }));
 }
 
+bool Replicator::settled(const Attachment& attachment) const {
+  const CoreChannel& channel = *attachment.channel;
+  if (!channel.is_open() || !channel.remote().synced) return false;
+  const RemoteState& remote = channel.remote();
+  const bool longer = remote.fork == local_.head.fork && remote.length > local_.head.length;
+  const bool newer = remote.fork > local_.head.fork && remote.length.value > 0;
+  return channel.paused() || local_.frozen || (!longer && !newer) || channel.upgrade_refused();
+}
+
+// Whoever waits asks at every event, and many peers settle one after another: the walk begins at the one that
+// kept it waiting last.
 bool Replicator::settled() const {
   if (upgrading_ || reorg_fork_) return false;
-  return std::ranges::all_of(attachments_, [&](const auto& entry) {
-    const CoreChannel& channel = *entry.second.channel;
-    if (!channel.is_open() || !channel.remote().synced) return false;
-    const RemoteState& remote = channel.remote();
-    const bool longer = remote.fork == local_.head.fork && remote.length > local_.head.length;
-    const bool newer = remote.fork > local_.head.fork && remote.length.value > 0;
-    return channel.paused() || local_.frozen || (!longer && !newer) || channel.upgrade_refused();
-  });
+  const auto from = attachments_.lower_bound(unsettled_);
+  const auto unsettled = [&](const auto& entry) { return !settled(entry.second); };
+  auto at = std::find_if(from, attachments_.end(), unsettled);
+  if (at == attachments_.end()) {
+    at = std::find_if(attachments_.begin(), from, unsettled);
+    if (at == from) return true;
+  }
+  unsettled_ = at->first;
+  return false;
 }
 
 bool Replicator::complete(const CoreChannel& channel) const {
@@ -515,11 +319,8 @@ bool Replicator::complete(const CoreChannel& channel) const {
 
 bool Replicator::fetched(const CoreChannel& channel) const {
   if (channel.in_flight() > 0) return false;
-  const auto compares = [&](const auto& entry) {
-    const Attachment& attachment = entry.second;
-    return attachment.channel == &channel && (attachment.conflict_asked || to_compare(attachment));
-  };
-  if (std::ranges::any_of(attachments_, compares)) return false;
+  if (const Attachment* attachment = find(channel))
+    if (attachment->conflict_asked || to_compare(*attachment)) return false;
   if (local_.frozen) return true;  // it takes nothing more
   const RemoteState& remote = channel.remote();
   if (!remote.synced) return false;
@@ -531,12 +332,6 @@ bool Replicator::fetched(const CoreChannel& channel) const {
   if (owner_.over_quota()) return true;
   const BlockRange all{{}, end_of(local_.head.length)};
   return !channel.remote_has().first_wanted(all, local_.have, [](BlockIndex) { return false; });
-}
-
-bool Replicator::can_get(BlockIndex index) const {
-  return std::ranges::any_of(attachments_, [&](const auto& entry) {
-    return entry.second.channel->is_open() && entry.second.channel->remote_has().contains(index);
-  });
 }
 
 }  // namespace sheaf

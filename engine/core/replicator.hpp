@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -24,6 +25,8 @@ class SessionPort {
   virtual void end(SessionEnd reason) = 0;
   virtual bool has_send_room() const = 0;
   virtual void expect_answer() = 0;  // something was asked: whoever owes it is looked after
+  // Work has settled something of this channel alone: the look that the next flush() brings is at it, too.
+  virtual void channel_moved(CoreChannel& channel) = 0;
   virtual void count_received(std::uint64_t blocks) = 0;
   virtual void count_sent(std::uint64_t blocks) = 0;
   // A block that did not hold; true while the session may go on (L12).
@@ -74,8 +77,11 @@ class Replicator {
   // Takes back from this channel what it has owed since `before` and another peer can give, and asks it
   // little until it answers again. True if something is to be asked anew: schedule().
   bool ask_elsewhere(CoreChannel& channel, Instant before);
-  // Looks for what to ask, of everyone.
+  // Looks for what to ask, of everyone: what is here has changed, or what is wanted.
   void schedule();
+  // The same, if something was given back that anyone may be asked for; otherwise there is nothing new to
+  // ask.
+  void schedule_if_freed();
 
   // -- Outcomes of work, called after the local core has changed.
   void ingested(std::vector<Ingest::Item>& items);
@@ -83,7 +89,7 @@ class Replicator {
   void conflict_checked(ConflictCheck& check);
   void served(Reads& reads);
   void work_failed(std::vector<Ingest::Item>& items);  // the store did not take it
-  void reset_in_flight() { in_flight_.clear({{}, in_flight_.end()}); }
+  void reset_in_flight();
   // Says to every peer what changed: lengths, blocks that came, blocks that went.
   void announce(const Delta& delta);
 
@@ -99,7 +105,8 @@ class Replicator {
   bool complete(const CoreChannel& channel) const;
   // Some peer has shown our core's length or more, as it stands now.
   bool met_peer() const { return met_peer_; }
-  bool can_get(BlockIndex index) const;  // some peer says it has the block
+  // Channels looked at for what to ask of them, so far: what events have cost.
+  std::uint64_t looks() const { return looks_; }
 
  private:
   struct Attachment {
@@ -119,32 +126,45 @@ class Replicator {
     bool slow = false;  // owed answers for too long; asked only for what nobody else has, one at a time
   };
 
-  Attachment* find(const CoreChannel& channel);
+  Attachment* find(const CoreChannel& channel) const;
   Attachment* find(AttachmentId id);
   // For walks on which sessions are flushed: one may find out that it is over, and take its channel away.
   std::vector<AttachmentId> ids() const;
+  std::uint64_t average_block() const;
   std::size_t room(const Attachment& attachment) const;
   void take_requests(Attachment& attachment);
   void take_data(Attachment& attachment);
   void shown(Attachment& attachment, Ingest::Item item);
+  void schedule(Attachment& moved);
+  void ask(std::span<Attachment* const> whom);
   void ask_upgrade(Attachment& attachment);
   void ask_reorg(Attachment& attachment);
   void continue_reorg();
-  void arrived(const Ingest::Item& item);
+  void end_reorg();
+  void give_back(const Asked& asked, AttachmentId from);
   void bad_data(Attachment& attachment, const Error& error);
   bool ask_for_conflict(Attachment& attachment);
   bool ask_conflict(Attachment& attachment);
   bool to_compare(const Attachment& attachment) const;
   void compare_with(Attachment& attachment);
   void note_met();
+  void note_met(const Attachment& attachment);
+  bool settled(const Attachment& attachment) const;
   bool may_share_frames() const;
-  void ask_blocks(const std::vector<BlockRange>& wanted, bool slow, std::set<SessionPort*>& spoken);
+  void ask_blocks(const std::vector<BlockRange>& wanted, std::span<Attachment* const> whom, bool slow,
+                  std::set<SessionPort*>& spoken);
 
   NodeContext& node_;
   const LocalCore& local_;
   ReplicatorOwner& owner_;
   std::map<AttachmentId, Attachment> attachments_;
+  std::unordered_map<const CoreChannel*, Attachment*> by_channel_;
   AttachmentId next_id_ = 1;
+  // Since everyone was looked at, something came free that anyone may be asked for: a bit of in_flight_,
+  // upgrading_ or reorg_fork_.
+  bool freed_ = false;
+  std::uint64_t looks_ = 0;
+  mutable AttachmentId unsettled_ = 0;     // where settled() found the last one that was not
   Bitfield in_flight_;                     // asked, or arrived and not verified yet
   std::optional<AttachmentId> upgrading_;  // who was asked for a longer tree
   std::unique_ptr<Reorg> reorg_;           // between its steps

@@ -26,7 +26,7 @@ void Replicator::shown(Attachment& attachment, Ingest::Item item) {
 }
 
 // The same fork with another tree behind it would be a conflict: lets the peer show its own. Until then it is
-// not asked for anything else. False if there is nothing to compare.
+// not asked for anything else. False if there is nothing to compare; else its session has to flush.
 bool Replicator::ask_for_conflict(Attachment& attachment) {
   attachment.channel->pause();
   return ask_conflict(attachment);
@@ -42,7 +42,6 @@ bool Replicator::ask_conflict(Attachment& attachment) {
   attachment.conflict_asked = true;
   channel.ask(Purpose::conflict, local_.head.fork, parts, false, Packing::alone, node_.timers.now());
   attachment.session->expect_answer();
-  attachment.session->flush();
   return true;
 }
 
@@ -73,13 +72,18 @@ void Replicator::conflict_checked(ConflictCheck& check) {
   Attachment* attachment = find(check.item.attachment);
   if (!attachment) return;
   attachment->conflict_asked = false;
-  const auto& outcome = check.outcome;
-  if (attachment->on_trial && !(outcome.has_value() && *outcome == Comparison::conflict))
+  if (attachment->on_trial && !check.found_conflict())
     return attachment->session->end(SessionEnd::invalid_proof);
   attachment->on_trial = false;
+  const auto& outcome = check.outcome;
   if (outcome.has_value() && *outcome == Comparison::equal) attachment->channel->resume();
   compare_with(*attachment);  // it may have grown meanwhile
+  // What concerns every session they see to once the core is frozen.
+  if (check.found_conflict()) return attachment->session->flush();
+  attachment->session->channel_moved(*attachment->channel);
   attachment->session->flush();
+  // Again by its name: a session that flushes may find out that it is over.
+  if (Attachment* resumed = find(check.item.attachment)) schedule(*resumed);
 }
 
 }  // namespace sheaf

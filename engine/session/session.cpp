@@ -145,6 +145,11 @@ boost::asio::awaitable<void> Session::drain_again() {
   pump_.wake();
 }
 
+void Session::channel_moved(CoreChannel& channel) {
+  if (const auto found = channels_.find(&channel); found != channels_.end())
+    bundle_.channel_moved(*this, *found->second);
+}
+
 void Session::expect_answer() {
   if (machine_.finished() || std::exchange(watching_answers_, true)) return;
   tasks_.spawn(watch_answers());

@@ -73,6 +73,7 @@ class Session final : private PumpOwner, private SessionPort, public Coordinator
   void end(SessionEnd reason) override;
   bool has_send_room() const override { return machine_.has_send_room(); }
   void expect_answer() override;
+  void channel_moved(CoreChannel& channel) override;
   void count_received(std::uint64_t blocks) override { summary_.blocks_received += blocks; }
   void count_sent(std::uint64_t blocks) override { summary_.blocks_sent += blocks; }
   bool forgive_bad_block() override { return ++bad_blocks_ <= node_.limits.bad_blocks_session; }

@@ -162,6 +162,7 @@ class Side final : private NodeHooks, private SessionPort {
   void quota_moved(const CoreKey&) override {}
   void flush() override {}
   void expect_answer() override {}
+  void channel_moved(CoreChannel&) override {}
   void end(SessionEnd reason) override { ended = reason; }
   bool has_send_room() const override { return true; }
   void count_received(std::uint64_t) override {}
