@@ -369,9 +369,10 @@ std::optional<SessionEnd> Coordinator::look(CoordinatorSession& session) {
   if (channel->live() && !std::exchange(peer->told_first_look, true)) session.first_look_done();
   // Not before it is known what is wanted: a settled that was said too early would let the other side go
   // while something is still on its way here. What the store keeps out is refused, and so dealt with.
+  // Its channels are looked through only where all depends on them: that takes longer the more there are.
   const bool wants_none = peer->wants.size() == peer->put_off.size();
-  const bool has_all = channel->told_settled() || session.complete() || node_.store_stopped;
-  const bool all = peer->tried && wants_none && peer->to_ask.empty() && channel->questions() == 0 && has_all;
+  const bool asked_all = peer->tried && wants_none && peer->to_ask.empty() && channel->questions() == 0;
+  const bool all = asked_all && (channel->told_settled() || node_.store_stopped || session.complete());
   channel->dealt_with(all, peer->missing);
   channel->pump(node_.timers.now());
   return std::nullopt;
