@@ -111,8 +111,8 @@ asio::awaitable<Outcome> fetch_many(BenchContext context, const BenchFetchMany& 
                                      measure_many(context, verb, cores, opening, cpu));
 }
 
-asio::awaitable<void> keep_connected(Node& node, Address server, Result<SessionSummary>& ended) {
-  ended = co_await node.connect(std::move(server), Until::ended);
+asio::awaitable<void> keep_connected(Node& node, Address server) {
+  [[maybe_unused]] const auto ended = co_await node.connect(std::move(server), Until::ended);
 }
 
 asio::awaitable<Result<void>> until_peers(Core& core, Timers& timers, std::uint64_t least) {
@@ -141,10 +141,9 @@ asio::awaitable<Outcome> fill_up(BenchContext context, const BenchFetchIdle& ver
                                  Tasks& sessions) {
   Timers& timers = *context.environment.timers;
   const Address server = here(context, verb.port);
-  Result<SessionSummary> ended = EngineErrc::closed;
   const double first = monotonic_s();
   const double first_cpu = own_cpu_s();
-  sessions.start(keep_connected(node, server, ended));
+  sessions.start(keep_connected(node, server));
   if (auto there = co_await until_peers(core, timers, 1); !there) co_return failed(there.error(), "connect");
   const auto info = co_await core.info();
   if (!info) co_return failed(info.error(), "info");
@@ -157,7 +156,7 @@ asio::awaitable<Outcome> fill_up(BenchContext context, const BenchFetchIdle& ver
 
   const double begun = monotonic_s();
   const double cpu = own_cpu_s();
-  for (std::uint64_t i = 1; i < verb.connections; ++i) sessions.start(keep_connected(node, server, ended));
+  for (std::uint64_t i = 1; i < verb.connections; ++i) sessions.start(keep_connected(node, server));
   if (auto there = co_await until_peers(core, timers, verb.connections); !there)
     co_return failed(there.error(), "connect");
   co_return co_await say_and_idle(context.io, phase_json("all", monotonic_s() - begun, own_cpu_s() - cpu));
