@@ -177,17 +177,15 @@ Result<void> RouterImpl::find_orphans(const CheckOptions& options, CheckReport& 
       std::uint64_t version;
     };
     std::vector<Orphan> orphans;
+    bool readable = true;
     for (const bool blocks : {false, true}) {
       const Buffer from = to_buffer(blocks ? block_copy_prefix : copy_record_prefix);
       auto cursor = port->iterate({.gte = from, .lt = past(from), .keys_only = blocks});
-      if (!cursor) return cursor.error();
-      for (;;) {
+      readable = readable && cursor.has_value();
+      while (readable) {
         const auto more = (*cursor)->next();
-        if (!more) {
-          report.findings.push_back({.kind = Kind::unreadable, .key = {}, .store = port->label()});
-          break;
-        }
-        if (!*more) break;
+        readable = more.has_value();
+        if (!readable || !*more) break;
         const Buffer at = to_buffer((*cursor)->key());
         const auto key = versioned(at);
         if (!key || key->version >= end || under_way.contains(key->version)) continue;
@@ -204,6 +202,7 @@ Result<void> RouterImpl::find_orphans(const CheckOptions& options, CheckReport& 
         if (!blocks && record) orphans.back().outer_key = record->outer_key;
       }
     }
+    if (!readable) report.findings.push_back({.kind = Kind::unreadable, .key = {}, .store = port->label()});
     const std::set<Buffer> waiting = waiting_copies(port->number);
     for (const Orphan& orphan : orphans) {
       if (waiting.contains(orphan.copy)) continue;

@@ -1,5 +1,7 @@
 #include "storage/router_port.hpp"
 
+#include "storage/paged_cursor.hpp"
+
 namespace sheaf {
 namespace {
 
@@ -21,6 +23,26 @@ std::shared_ptr<Batch> owned_copy(const Batch& batch) {
   }
   return copy;
 }
+
+// A range that leaves its caller owns its bounds.
+struct OwnedRange {
+  Buffer gt, gte, lt, lte;
+  KeyRange range;
+
+  explicit OwnedRange(const KeyRange& of)
+      : gt(to_buffer(of.gt)),
+        gte(to_buffer(of.gte)),
+        lt(to_buffer(of.lt)),
+        lte(to_buffer(of.lte)),
+        range(of) {
+    range.gt = gt;
+    range.gte = gte;
+    range.lt = lt;
+    range.lte = lte;
+  }
+  OwnedRange(const OwnedRange&) = delete;
+  OwnedRange& operator=(const OwnedRange&) = delete;
+};
 
 Result<bool> has_key(Backend& backend, Bytes key) {
   auto cursor = backend.iterate({.gte = key, .lte = key, .keys_only = true, .limit = 1});
@@ -188,8 +210,20 @@ Result<void> RouterPort::sync() {
 }
 
 Result<std::unique_ptr<Cursor>> RouterPort::iterate(const KeyRange& range) {
+  using Made = std::unique_ptr<Cursor>;
   if (auto able = readable(); !able) return able.error();
-  return backend_->iterate(range);
+  if (!lane_) return backend_->iterate(range);
+  auto made = call<Made>([backend = backend_, owned = std::make_shared<OwnedRange>(range)] {
+    return backend->iterate(owned->range);
+  });
+  if (!made) return failed(made.error());
+  // Shared with a page that outlives its deadline.
+  const std::shared_ptr<Cursor> inner = std::move(*made);
+  return paged_cursor([this, inner]() -> Result<CursorPage> {
+    auto page = call<CursorPage>([inner]() -> Result<CursorPage> { return next_page(*inner); });
+    if (!page) return failed(page.error());
+    return page;
+  });
 }
 
 void RouterPort::expect_own(const Batch& batch) {

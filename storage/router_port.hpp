@@ -63,6 +63,7 @@ class RouterPort {
   Result<bool> has(Bytes key);
   Result<void> write(const Batch& batch, Durable durable);
   Result<void> sync();
+  // In a lane, page by page. The port outlives the walk.
   Result<std::unique_ptr<Cursor>> iterate(const KeyRange& range);
 
   // Others may have put something here while nobody followed.

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "tests/storage/router_world.hpp"
+#include "tests/support/passing_backend.hpp"
 
 namespace sheaf::test {
 namespace {
@@ -424,42 +425,22 @@ TEST_CASE("a root that fails a put leaves no copy of it once the router was open
 }
 
 TEST_CASE("what settles beside a sweep takes nothing from it") {
-  class Watched final : public Backend {
+  class Watched final : public PassingBackend {
    public:
-    explicit Watched(Backend& inner) : inner_(inner) {}
+    using PassingBackend::PassingBackend;
     // Each is called once, before the next walk or write begins.
     std::function<void()> at_walk{};
     std::function<Error()> at_write{};
 
-    Result<void> open() override { return inner_.open(); }
-    Result<void> close() override { return inner_.close(); }
-    Result<void> reopen() override { return inner_.reopen(); }
-    using Backend::get;
-    Result<void> get(Bytes key, Buffer& out, Checked checked) override {
-      return inner_.get(key, out, checked);
-    }
-    Result<Buffer> post(Bytes value, const Traits& traits, Durable durable) override {
-      return inner_.post(value, traits, durable);
-    }
     Result<void> write(const Batch& batch, Durable durable) override {
       if (at_write)
         if (const Error refused = std::exchange(at_write, nullptr)()) return refused;
-      return inner_.write(batch, durable);
+      return PassingBackend::write(batch, durable);
     }
-    Result<void> sync() override { return inner_.sync(); }
     Result<std::unique_ptr<Cursor>> iterate(const KeyRange& range) override {
       if (at_walk) std::exchange(at_walk, nullptr)();
-      return inner_.iterate(range);
+      return PassingBackend::iterate(range);
     }
-    Result<std::unique_ptr<Changes>> changes(const ChangeOptions& options) override {
-      return inner_.changes(options);
-    }
-    bool poisoned() const override { return inner_.poisoned(); }
-    std::string trouble() const override { return inner_.trouble(); }
-    const StoreLimits& limits() const override { return inner_.limits(); }
-
-   private:
-    Backend& inner_;
   };
   RouterWorld world;
   Watched root(world.store("root")), one(world.store("1"));

@@ -5,6 +5,7 @@
 #include "storage/leveldb_seams.hpp"
 #include "tests/storage/router_world.hpp"
 #include "tests/support/fault_env.hpp"
+#include "tests/support/passing_backend.hpp"
 
 namespace sheaf::test {
 namespace {
@@ -29,39 +30,26 @@ struct Disk {
   bool fails_to_sync = false;
 };
 
-class OnDisk final : public Backend {
+class OnDisk final : public PassingBackend {
  public:
-  OnDisk(std::unique_ptr<Backend> store, const Disk& disk) : store_(std::move(store)), disk_(disk) {}
+  OnDisk(std::unique_ptr<Backend> store, const Disk& disk) : PassingBackend(std::move(store)), disk_(disk) {}
 
   Result<void> open() override {
     if (disk_.away) return StorageErrc::io_error;
     poisoned_ = false;
-    return store_->open();
+    return PassingBackend::open();
   }
-  Result<void> close() override { return store_->close(); }
-  using Backend::get;
-  Result<void> get(Bytes key, Buffer& out, Checked checked) override {
-    return store_->get(key, out, checked);
-  }
-  Result<Buffer> post(Bytes value, const Traits& traits, Durable durable) override {
-    return store_->post(value, traits, durable);
-  }
-  Result<void> write(const Batch& batch, Durable durable) override { return store_->write(batch, durable); }
   Result<void> sync() override {
-    if (!disk_.fails_to_sync) return store_->sync();
+    if (!disk_.fails_to_sync) return PassingBackend::sync();
     poisoned_ = true;
     return StorageErrc::io_error;
   }
-  Result<std::unique_ptr<Cursor>> iterate(const KeyRange& range) override { return store_->iterate(range); }
-  Result<std::unique_ptr<Changes>> changes(const ChangeOptions& options) override {
-    return store_->changes(options);
+  bool poisoned() const override { return poisoned_ || PassingBackend::poisoned(); }
+  std::string trouble() const override {
+    return disk_.away ? "the disk is not there" : PassingBackend::trouble();
   }
-  bool poisoned() const override { return poisoned_ || store_->poisoned(); }
-  const StoreLimits& limits() const override { return store_->limits(); }
-  std::string trouble() const override { return disk_.away ? "the disk is not there" : store_->trouble(); }
 
  private:
-  const std::unique_ptr<Backend> store_;
   const Disk& disk_;
   bool poisoned_ = false;
 };

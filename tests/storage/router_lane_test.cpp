@@ -2,7 +2,9 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "storage/router_port.hpp"
 #include "tests/storage/router_world.hpp"
+#include "tests/support/passing_backend.hpp"
 
 namespace sheaf::test {
 namespace {
@@ -22,6 +24,11 @@ class Gate {
     const std::lock_guard lock(mutex_);
     return open_;
   }
+  // Opens it at the end of a scope, before the lane ends in which somebody may wait.
+  struct Opening {
+    Gate& gate;
+    ~Opening() { gate.set(true); }
+  };
   void pass() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return open_; });
@@ -154,9 +161,139 @@ TEST_CASE("a store that does not answer holds up no other") {
   CHECK(copies == 2);  // of "in both" and "again"
 }
 
+namespace {
+
+// A store whose walks stop before an entry while the gate is shut, or fail there.
+class GatedWalks final : public PassingBackend {
+ public:
+  GatedWalks() : PassingBackend(memory_backend()) { REQUIRE(PassingBackend::open()); }
+
+  Result<std::unique_ptr<Cursor>> iterate(const KeyRange& range) override {
+    auto inner = PassingBackend::iterate(range);
+    REQUIRE(inner);
+    return std::unique_ptr<Cursor>(std::make_unique<Walk>(*this, std::move(*inner)));
+  }
+  Gate gate;
+  std::optional<std::string> fails_at{};  // a key
+
+ private:
+  class Walk final : public Cursor {
+   public:
+    Walk(GatedWalks& store, std::unique_ptr<Cursor> inner) : store_(store), inner_(std::move(inner)) {}
+    Result<bool> next() override {
+      store_.gate.pass();
+      auto more = inner_->next();
+      if (more && *more && as_text(key()) == store_.fails_at)
+        return {boost::system::in_place_error, Error(StorageErrc::damaged)};
+      return more;
+    }
+    Bytes key() const override { return inner_->key(); }
+    Bytes value() const override { return inner_->value(); }
+
+   private:
+    GatedWalks& store_;
+    std::unique_ptr<Cursor> inner_;
+  };
+};
+
+std::string numbered(int i) {
+  std::string digits = std::to_string(i);
+  return "k" + std::string(5 - digits.size(), '0') + digits;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a walk in a lane gives what one in the caller's thread gives, and fails for good where that fails") {
+  GatedWalks store;
+  Batch batch;
+  for (int i = 0; i < 2'500; ++i)
+    batch.put_copy(as_bytes(numbered(i)), as_bytes(std::string(static_cast<std::size_t>(i % 300), 'v')));
+  REQUIRE(store.write(batch, Durable::no));
+  const auto lane = std::make_unique<Patient>(store.gate);
+  const Gate::Opening opening{store.gate};
+  RouterPort port({.label = "1", .lent = &store, .lane = lane.get()}, std::chrono::milliseconds(20));
+  REQUIRE(port.open());
+
+  const auto walked = [](Cursor& cursor) {
+    std::vector<std::pair<std::string, std::string>> out;
+    Result<bool> more = cursor.next();
+    for (; more && *more; more = cursor.next())
+      out.emplace_back(as_text(cursor.key()), as_text(cursor.value()));
+    REQUIRE(more);
+    CHECK(!cursor.next().value());
+    return out;
+  };
+  const std::string from = numbered(7), to = numbered(2'400);
+  const KeyRange ranges[] = {{},
+                             {.gte = as_bytes(from), .lte = as_bytes(to)},
+                             {.gt = as_bytes(from), .lt = as_bytes(to), .reverse = true},
+                             {.keys_only = true, .limit = 1'500},
+                             {.gt = as_bytes(std::string_view("z"))}};
+  for (const KeyRange& range : ranges) {
+    auto direct = store.iterate(range), in_lane = port.iterate(range);
+    REQUIRE(in_lane);
+    CHECK(walked(**in_lane) == walked(**direct));
+  }
+
+  store.fails_at = numbered(1'700);
+  auto broken = port.iterate({});
+  REQUIRE(broken);
+  int came = 0;
+  Result<bool> more = (*broken)->next();
+  for (; more && *more; more = (*broken)->next()) CHECK(as_text((*broken)->key()) == numbered(came++));
+  CHECK(came == 1'700);
+  CHECK(more.error() == StorageErrc::damaged);
+  CHECK((*broken)->next().error() == StorageErrc::damaged);
+
+  // A page that comes too late has moved the walk on: what is in it would be missing from what follows.
+  store.fails_at.reset();
+  auto late = port.iterate({});
+  REQUIRE(late);
+  store.gate.set(false);
+  CHECK((*late)->next().error() == StorageErrc::timed_out);
+  store.gate.set(true);
+  wait_for(*lane);
+  CHECK((*late)->next().error() == StorageErrc::timed_out);
+  REQUIRE(port.ready());
+  auto again = port.iterate({.limit = 1});
+  REQUIRE(again);
+  CHECK((*again)->next().value());
+}
+
+TEST_CASE("a walk over a store that does not answer ends at its deadline, and holds up no other") {
+  GatedWalks slow;
+  const auto lane = std::make_unique<Patient>(slow.gate);
+  const Gate::Opening opening{slow.gate};
+  RouterOptions options;
+  options.root.owned = memory_backend();
+  options.stores.push_back({.label = "0", .owned = memory_backend()});
+  options.stores.push_back({.label = "1", .lent = &slow, .lane = lane.get()});
+  options.stores.push_back({.label = "2", .owned = memory_backend()});
+  options.mapper = std::make_unique<DigitMapper>();
+  options.deadline = std::chrono::milliseconds(20);
+  const auto store = router(std::move(options));
+  REQUIRE(store->open());
+  REQUIRE(put(*store, "in both", "12"));
+  REQUIRE(check_all(*store).findings.empty());
+
+  slow.gate.set(false);
+  const CheckReport report = check_all(*store);
+  REQUIRE(report.findings.size() == 1);
+  CHECK(report.findings[0].kind == RouterFinding::Kind::unreadable);
+  CHECK(report.findings[0].store == "1");
+  CHECK(put(*store, "in the other", "2", Durable::yes));
+  CHECK(value_of(*store, "in both") == "12");
+
+  slow.gate.set(true);
+  wait_for(*lane);
+  CHECK(check_all(*store).findings.empty());
+}
+
 TEST_CASE("with copies_least a put goes on without the store that does not answer") {
   GatedWrites writes;
   const auto lane = std::make_unique<Patient>(writes.gate);
+  const Gate::Opening opening{writes.gate};
   const auto slow = memory_backend({.faults = &writes});
   REQUIRE(slow->open());
   RouterOptions options;

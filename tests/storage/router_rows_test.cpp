@@ -6,6 +6,7 @@
 #include "sheaf/storage/leveldb_backend.hpp"
 #include "storage/router_records.hpp"
 #include "tests/storage/router_world.hpp"
+#include "tests/support/passing_backend.hpp"
 
 namespace sheaf::test {
 namespace {
@@ -46,36 +47,23 @@ RouterOptions naming(RouterWorld& world) {
 }
 
 // Counts what is asked of a store's life, in the order of the calls.
-class Observed final : public Backend {
+class Observed final : public PassingBackend {
  public:
   Observed(std::string name, std::string& log, const bool& fails)
-      : name_(std::move(name)), log_(log), fails_(fails), inner_(memory_backend()) {}
+      : PassingBackend(memory_backend()), name_(std::move(name)), log_(log), fails_(fails) {}
   Result<void> open() override {
     log_ += "+" + name_;
-    return fails_ ? Result<void>(StorageErrc::io_error) : inner_->open();
+    return fails_ ? Result<void>(StorageErrc::io_error) : PassingBackend::open();
   }
   Result<void> close() override {
     log_ += "-" + name_;
-    return inner_->close();
+    return PassingBackend::close();
   }
-  using Backend::get;
-  Result<void> get(Bytes key, Buffer& out, Checked checked) override {
-    return inner_->get(key, out, checked);
-  }
-  Result<Buffer> post(Bytes v, const Traits& t, Durable d) override { return inner_->post(v, t, d); }
-  Result<void> write(const Batch& batch, Durable d) override { return inner_->write(batch, d); }
-  Result<void> sync() override { return inner_->sync(); }
-  Result<std::unique_ptr<Cursor>> iterate(const KeyRange& range) override { return inner_->iterate(range); }
-  Result<std::unique_ptr<Changes>> changes(const ChangeOptions& o) override { return inner_->changes(o); }
-  bool poisoned() const override { return inner_->poisoned(); }
-  const StoreLimits& limits() const override { return inner_->limits(); }
-  std::string trouble() const override { return inner_->trouble(); }
 
  private:
   std::string name_;
   std::string& log_;
   const bool& fails_;
-  std::unique_ptr<Backend> inner_;
 };
 
 std::string told(Changes& changes) {

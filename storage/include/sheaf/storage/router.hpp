@@ -74,8 +74,8 @@ struct RoutedStore {
   std::string label;
   std::unique_ptr<Backend> owned{};
   Backend* lent = nullptr;
-  // Outlives the router. None: calls run in the caller's thread, without a deadline; so do walks over all of
-  // a store (sweeps, checks) in any case.
+  // Outlives the router. None: calls run in the caller's thread, without a deadline. A walk over all of a
+  // store (sweeps, checks) is a call a page.
   Lane* lane = nullptr;
   std::unique_ptr<Lane> own_lane{};  // instead of a lent one
   bool adopt = false;                // values that others put here are taken in, and their changes followed
