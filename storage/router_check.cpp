@@ -48,6 +48,8 @@ Result<CheckReport> RouterImpl::check(const CheckOptions& options) {
     if (auto done = check_entry(key, record, options, report); !done) return done.error();
     ++report.keys;
   }
+  // What was moved is safe where it is now, and goes where it was.
+  if (options.rebalance && !report.findings.empty()) (void)settle();
   if (!ended) {
     if (!page.empty()) report.next = page.back().first;
     return report;
@@ -144,7 +146,10 @@ Result<void> RouterImpl::rebalance(Bytes key, Bytes record, const Entry& entry, 
   if (now == then) return {};
   Batch batch;
   batch.put(key, value, traits);
-  const auto moved = put_through(batch, Durable::yes, {.silent = true, .only_if = record});
+  // Lost with the power, a move of a value is undone; of a block nobody would know that it is to be.
+  const auto moved =
+      put_through(batch, Durable::no,
+                  {.silent = true, .only_if = record, .copies_first = traits.role == Traits::Role::block});
   if (!moved && moved.error() == StorageErrc::not_found) return {};  // overwritten meanwhile
   report.findings.push_back(
       {.kind = Kind::misplaced,

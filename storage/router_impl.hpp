@@ -110,10 +110,12 @@ class RouterImpl final : public Router {
   // -- Writing.
   Result<std::vector<RouterPort*>> route(Bytes value, const Traits& traits, bool& to_root);
   // `silent`: followers are not told; `only_if`: the root's record that the one key has to have still when
-  // the put is made, whoever writes meanwhile; else not_found.
+  // the put is made, whoever writes meanwhile; else not_found; `copies_first`: they are synced before the
+  // root names them, whether the put is or not.
   struct Quietly {
     bool silent = false;
     std::optional<Bytes> only_if{};
+    bool copies_first = false;
     const Batch* with = nullptr;  // puts that the root gets in the same write
   };
   Result<void> put_through(const Batch& batch, Durable durable, const Quietly& quietly);

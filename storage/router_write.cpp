@@ -313,7 +313,7 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
     plan.puts_.push_back(std::move(routed));
   }
 
-  Durable copies_durable = durable;
+  Durable copies_durable = quietly.copies_first ? Durable::yes : durable;
   plan.journal_.verify = durable == Durable::no && plan.has_values();
   if (plan.journal_.verify && plan.journal_bytes_ > journal_bytes_most) {
     plan.journal_.verify = false;

@@ -31,9 +31,11 @@ std::unique_ptr<Backend> leveldb_in(FaultEnv& env, const std::string& folder) {
   return leveldb_backend({.folder = folder, .write_buffer_bytes = 64 * 1024}, {.env = &env});
 }
 
-class AllValues final : public TraitsByKey {
+class ByName final : public TraitsByKey {
  public:
-  Traits traits(Bytes) const override { return {}; }
+  Traits traits(Bytes key) const override {
+    return {.role = as_text(key).starts_with("block") ? Traits::Role::block : Traits::Role::value};
+  }
 };
 
 std::unique_ptr<Router> router_on(FaultEnv& env, const char* digits) {
@@ -42,12 +44,12 @@ std::unique_ptr<Router> router_on(FaultEnv& env, const char* digits) {
   options.stores.push_back({.label = "1", .owned = leveldb_in(env, "/1")});
   options.stores.push_back({.label = "2", .owned = log_on(env, small_log("/2"))});
   options.mapper = std::make_unique<Digits>(digits);
-  static const AllValues traits;
+  static const ByName traits;
   options.traits = &traits;
   return router(std::move(options));
 }
 
-// Copies in both stores, in one, and values in the root.
+// Copies in both stores, in one, and values in the root; values and blocks.
 Values filled(Router& router) {
   Values values;
   for (int i = 0; i < 9; ++i) {
@@ -58,6 +60,11 @@ Values filled(Router& router) {
   }
   REQUIRE(put(router, "in the root", "plain"));
   values["in the root"] = "plain";
+  for (const auto& [key, value] :
+       {std::pair{"block 1", "1 block"}, {"block 2", "2 block"}, {"block 3", "plain"}}) {
+    REQUIRE(router.put(as_bytes(key), as_bytes(value), ByName().traits(as_bytes(key)), Durable::no));
+    values[key] = value;
+  }
   REQUIRE(router.sync());
   return values;
 }
