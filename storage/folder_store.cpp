@@ -125,6 +125,7 @@ Result<std::unique_ptr<Router>> open_folder_store(const fs::path& folder, bool c
     routed.stores.push_back(std::move(store));
   }
   routed.fallback = options.fallback.value_or(std::string());
+  routed.copies_least = options.copies_least;
   routed.tidying = thread_lane();
   routed.random = random;
   routed.rebuild_root = options.rebuild_root;

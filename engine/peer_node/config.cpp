@@ -166,6 +166,11 @@ std::vector<Key> all_keys() {
       {"storage", "durability", false, set_durability},
       {"storage", "fallback", false,
        [](Config& config, const toml::node& node) { config.storage.fallback = text_of(node); }},
+      {"storage", "copies_least", false,
+       [](Config& config, const toml::node& node) {
+         config.storage.copies_least = static_cast<std::size_t>(number_of(node));
+         if (config.storage.copies_least == 0) throw Refused{"is 0; it has to be at least 1"};
+       }},
       {"storage", "store", false,
        [](Config& config, const toml::node& node) { read_stores(config.storage, node); }},
       {"storage", "route", false,

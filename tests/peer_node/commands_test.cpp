@@ -146,10 +146,11 @@ TEST_CASE("info shows the stores, and the routes between them as the configurati
     CHECK(info.at("routes").at(0).at("min_size") == 4096);
     CHECK(info.at("routes").at(0).at("to") == Json::parse(R"(["large"])"));
     CHECK(info.at("fallback") == "small");
+    CHECK(info.at("copies_least").is_null());
 
     const std::string key(64, 'a');
     const std::string text =
-        "[[storage.store]]\nlabel = \"small\"\nbackend = \"memory\"\n"
+        "[storage]\ncopies_least = 1\n[[storage.store]]\nlabel = \"small\"\nbackend = \"memory\"\n"
         "[[storage.store]]\nlabel = \"away\"\npath = \"/srv/away\"\nadopt = true\n"
         "[[storage.route]]\nmax_size = 9\nrole = \"block\"\narchive = \"" +
         key +
@@ -165,12 +166,13 @@ TEST_CASE("info shows the stores, and the routes between them as the configurati
     CHECK(away.at("adopt") == true);
     CHECK(away.at("trouble") == "there is no such store");  // of this router
     const Json routes =
-        Json::parse(R"([{"name":"the route at line 8","max_size":9,"role":"block","archive":")" + key +
+        Json::parse(R"([{"name":"the route at line 10","max_size":9,"role":"block","archive":")" + key +
                     R"(","to":["away","small"]},
-            {"name":"the route at line 13","content_type":["image/png","text/*"],"json":"/kind",
+            {"name":"the route at line 15","content_type":["image/png","text/*"],"json":"/kind",
              "one_of":["a",2],"to_json":"/stores"}])");
     CHECK(info.at("routes") == routes);
     CHECK(info.at("fallback").is_null());
+    CHECK(info.at("copies_least") == 1);
 
     ran = co_await world.call(world.a, "--dir /folder info");
     CHECK(ran.code == 0);

@@ -96,6 +96,7 @@ TEST_CASE("each limit is a key under its own name, and no two share a field") {
 TEST_CASE("stores and routes are read in their order") {
   const Config config = parse_config(R"([storage]
 fallback = "first"
+copies_least = 1
 [[storage.store]]
 label = "first"
 [[storage.store]]
@@ -114,6 +115,7 @@ to_json = "/stores"
 )",
                                      "sheaf.toml", plain_surroundings());
   CHECK(config.storage.fallback == "first");
+  CHECK(config.storage.copies_least == 1);
   REQUIRE(config.storage.stores.size() == 2);
   CHECK(config.storage.stores[0].folder == "first");
   CHECK(config.storage.stores[0].kind == StoreConfig::Kind::leveldb);
@@ -176,6 +178,7 @@ TEST_CASE("what is wrong is named with file, line and key") {
       {"[log]\nlevel = 3", "sheaf.toml:2: log.level: is not a text"},
       {"[storage]\ndurability = \"always\"", "sheaf.toml:2: storage.durability: is neither"},
       {"[storage]\nfallback = \"bulk\"", "sheaf.toml:2: storage.fallback: there is no such store: bulk"},
+      {"[storage]\ncopies_least = 0", "sheaf.toml:2: storage.copies_least: is 0; it has to be at least 1"},
       {"[storage]\nstore = 5", "sheaf.toml:2: storage.store: is not a list of tables"},
       {"[[storage.store]]\nbackend = \"log\"", "sheaf.toml:1: storage.store: a store has a label"},
       {"[[storage.store]]\nlabel = \"root\"", "sheaf.toml:2: storage.store.label: is empty, or \"root\""},

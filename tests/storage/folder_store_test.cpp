@@ -324,6 +324,24 @@ TEST_CASE("a disk that is not there leaves the rest in service") {
   CHECK(check_all(*store).findings.empty());
 }
 
+TEST_CASE("with copies_least = 1 a disk that is not there stops no put, and repair brings its copies later") {
+  const ScratchFolder folder, first, second;
+  StorageOptions options = two_disks(fs::path(first / "store"), fs::path(second / "disk/store"));
+  options.copies_least = 1;
+  fs::create_directory(fs::path(second / "disk"));
+  REQUIRE(put(*opened(fs::path(folder / ""), options), "both", "long enough for both"));
+  fs::rename(fs::path(second / "disk"), fs::path(second / "away"));
+  const auto store = opened(fs::path(folder / ""), options);
+  CHECK(put(*store, "both", "long enough for both again"));
+  CHECK(value_of(*store, "both") == "long enough for both again");
+  fs::rename(fs::path(second / "away"), fs::path(second / "disk"));
+  const CheckReport mended = check_all(*store, {.repair = true});
+  REQUIRE(mended.findings.size() == 1);
+  CHECK(mended.findings[0].kind == RouterFinding::Kind::missing_copy);
+  CHECK(mended.findings[0].mended);
+  CHECK(check_all(*store).findings.empty());
+}
+
 TEST_CASE("what others put into a store marked `adopt` while nothing ran is there at the next opening") {
   const ScratchFolder folder, first, second;
   StorageOptions options = two_disks(fs::path(first / "store"), fs::path(second / "store"));

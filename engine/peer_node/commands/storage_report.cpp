@@ -77,6 +77,7 @@ Json storage_json(const CommandContext& context) {
   for (const Route& route : options.routes) routes.push_back(route_json(route));
   Json out{{"stores", std::move(stores)}, {"routes", std::move(routes)}};
   out["fallback"] = options.fallback ? Json(*options.fallback) : Json(nullptr);
+  out["copies_least"] = options.copies_least == 0 ? Json(nullptr) : Json(options.copies_least);
   return out;
 }
 
@@ -93,7 +94,10 @@ std::string storage_table(const CommandContext& context) {
   text += "\n\nroutes";
   for (const Json& route : all["routes"]) text += route_row(route);
   text += "\nother blocks  -> root\nother values  -> ";
-  return text + (all["fallback"].is_null() ? "none, an error" : shown(all["fallback"]));
+  text += all["fallback"].is_null() ? "none, an error" : shown(all["fallback"]);
+  if (const Json& least = all["copies_least"]; !least.is_null())
+    text += fmt::format("\na put is done with {} of its copies", least.get<std::uint64_t>());
+  return text;
 }
 
 }  // namespace sheaf::peer_node
