@@ -86,8 +86,8 @@ class RouterImpl final : public Router {
     bool certain = false;       // the commit was synced, and its own copies with it
     bool unverified = false;  // of an earlier run, and a store that may hold its own copies has not answered
     std::vector<std::pair<Number, Buffer>> keys;
-    std::vector<Buffer> reversible{};  // outer keys that go back should the put turn out to be lost
-    std::uint64_t bytes = 0;           // of the copies
+    std::vector<std::uint64_t> reversible{};  // of keys that go back should the put turn out to be lost
+    std::uint64_t bytes = 0;                  // of the copies
   };
 
   // -- Life.
@@ -220,7 +220,8 @@ class RouterImpl final : public Router {
   std::multiset<std::uint64_t> pins_;
   std::deque<Garbage> garbage_;
   std::vector<std::pair<Number, Buffer>> settling_copies_;  // of the garbage that settle() has taken out
-  std::multiset<Buffer> reversible_;                        // of all garbage
+  // Of all garbage, hashes of the outer keys. Two keys of one hash cost a journal entry that nobody needs.
+  std::unordered_multiset<std::uint64_t> reversible_;
 
   std::mutex versions_;  // guards what follows
   std::uint64_t next_version_ = 1;

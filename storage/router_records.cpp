@@ -1,6 +1,7 @@
 #include "storage/router_records.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "protocol/codec.hpp"
 #include "sheaf/storage/error.hpp"
@@ -15,14 +16,23 @@ constexpr std::uint8_t pointer_version = 3;
 constexpr std::uint8_t copy_record_version = 1;
 constexpr std::uint8_t journal_version = 1;
 
-Buffer key_of(std::initializer_list<std::uint8_t> head) {
+// What is added to the key later has room already, as in all that is encoded here: a put makes a dozen of
+// these.
+Buffer key_of(Bytes head, std::size_t more) {
   Buffer key;
-  for (const std::uint8_t byte : head) key.push_back(std::byte{byte});
+  key.reserve(head.size() + more);
+  append(key, head);
   return key;
 }
 
-void add_big_endian(Buffer& to, std::uint64_t value, int bytes) {
-  for (int i = bytes; i-- > 0;) to.push_back(static_cast<std::byte>(value >> (8 * i)));
+Buffer key_of(std::initializer_list<std::uint8_t> head, std::size_t more) {
+  return key_of(std::as_bytes(std::span(head.begin(), head.size())), more);
+}
+
+void add_big_endian(Buffer& to, std::uint64_t value, std::size_t bytes) {
+  std::array<std::byte, sizeof value> all;
+  for (std::size_t i = all.size(); i-- > 0; value >>= 8) all[i] = static_cast<std::byte>(value);
+  append(to, Bytes(all).last(bytes));
 }
 
 }  // namespace
@@ -36,7 +46,9 @@ Checksum Checksum::from(Bytes bytes) {
 Checksum checksum_of(Bytes bytes) { return Checksum::from(xxh3_128_digest(bytes)); }
 
 Buffer encode_pointer(const Pointer& pointer) {
+  constexpr std::size_t fixed_bytes = 48, copy_bytes = 20;
   Buffer bytes;
+  bytes.reserve(fixed_bytes + copy_bytes * pointer.copies.size());
   Writer out(bytes);
   out.u8(pointer.block      ? block_pointer_version
          : pointer.reversed ? reversed_pointer_version
@@ -79,7 +91,9 @@ Result<Entry> decode_entry(Bytes record) {
 }
 
 Buffer encode_copy_record(Bytes outer_key, std::uint64_t length, const Checksum& checksum) {
+  constexpr std::size_t fixed_bytes = 1 + Checksum::size + 9;
   Buffer bytes;
+  bytes.reserve(fixed_bytes + outer_key.size());
   Writer out(bytes);
   out.u8(copy_record_version);
   out.fixed(checksum);
@@ -100,7 +114,11 @@ Result<CopyRecord> decode_copy_record(Bytes bytes) {
 }
 
 Buffer encode_journal(const Journal& journal) {
+  std::size_t size = 16;
+  for (const Journal::Before& before : journal.before)
+    size += 16 + before.key.size() + (before.record ? before.record->size() : 0);
   Buffer bytes;
+  bytes.reserve(size);
   Writer out(bytes);
   out.u8(journal_version);
   out.boolean(journal.verify);
@@ -128,48 +146,48 @@ Result<Journal> decode_journal(Bytes bytes) {
   return journal;
 }
 
-Buffer format_key() { return key_of({0, 0}); }
-Buffer reserved_key() { return key_of({0, 1}); }
+Buffer format_key() { return key_of({0, 0}, 0); }
+Buffer reserved_key() { return key_of({0, 1}, 0); }
 
 Buffer label_key(StoreNumber store) {
-  Buffer key = key_of({0, 2});
+  Buffer key = key_of({0, 2}, 2);
   add_big_endian(key, store, 2);
   return key;
 }
 
 Buffer settled_key(StoreNumber store) {
-  Buffer key = key_of({0, 3});
+  Buffer key = key_of({0, 3}, 2);
   add_big_endian(key, store, 2);
   return key;
 }
 
 Buffer joined_key(StoreNumber store) {
-  Buffer key = key_of({0, 4});
+  Buffer key = key_of({0, 4}, 2);
   add_big_endian(key, store, 2);
   return key;
 }
 
 Buffer entry_key(Bytes outer_key) {
-  Buffer key = key_of({1});
+  Buffer key = key_of({1}, outer_key.size());
   append(key, outer_key);
   return key;
 }
 
 Buffer reverse_key(StoreNumber store, Bytes copy_key) {
-  Buffer key = key_of({2});
+  Buffer key = key_of({2}, 2 + copy_key.size());
   add_big_endian(key, store, 2);
   append(key, copy_key);
   return key;
 }
 
 Buffer journal_key(std::uint64_t version) {
-  Buffer key = key_of({3});
+  Buffer key = key_of({3}, 8);
   add_big_endian(key, version, 8);
   return key;
 }
 
 Buffer aside_key(Bytes outer_key, std::uint64_t version) {
-  Buffer key = key_of({4});
+  Buffer key = key_of({4}, 10 + outer_key.size());
   add_big_endian(key, outer_key.size(), 2);
   append(key, outer_key);
   add_big_endian(key, version, 8);
@@ -177,21 +195,21 @@ Buffer aside_key(Bytes outer_key, std::uint64_t version) {
 }
 
 Buffer copy_record_key(std::uint64_t version, Bytes copy_key) {
-  Buffer key = to_buffer(copy_record_prefix);
+  Buffer key = key_of(copy_record_prefix, 8 + copy_key.size());
   add_big_endian(key, version, 8);
   append(key, copy_key);
   return key;
 }
 
 Buffer block_copy_key(std::uint64_t version, Bytes outer_key) {
-  Buffer key = to_buffer(block_copy_prefix);
+  Buffer key = key_of(block_copy_prefix, 8 + outer_key.size());
   add_big_endian(key, version, 8);
   append(key, outer_key);
   return key;
 }
 
 Buffer value_copy_key(std::uint64_t version, std::uint64_t random) {
-  Buffer key = key_of({1});
+  Buffer key = key_of({1}, 15);
   add_big_endian(key, version, 7);
   add_big_endian(key, random, 8);
   return key;

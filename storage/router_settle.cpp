@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "storage/router_impl.hpp"
+#include "storage/xxh3.hpp"
 
 namespace sheaf {
 
@@ -17,7 +18,7 @@ using namespace router_records;
 
 void RouterImpl::collect_keys(Garbage& garbage, const Journal& journal) const {
   for (const Journal::Before& before : journal.before) {
-    if (journal.verify) garbage.reversible.push_back(before.key);
+    if (journal.verify) garbage.reversible.push_back(xxh3_64(before.key));
     if (!before.record) continue;
     const auto entry = decode_entry(*before.record);
     if (!entry || !entry->pointer) continue;
@@ -104,7 +105,7 @@ Result<void> RouterImpl::settle() {
       std::none_of(round.begin(), round.end(), [](const Garbage& garbage) { return garbage.unverified; });
   std::vector<Garbage> kept;
   std::vector<Garbage*> removable;
-  std::vector<Buffer> settled;
+  std::vector<std::uint64_t> settled;
   Batch ended;
   kept.reserve(round.size());
   for (Garbage& garbage : round) {
@@ -130,7 +131,7 @@ Result<void> RouterImpl::settle() {
                   std::make_move_iterator(kept.end()));
   waiting_ = garbage_.size();
   settling_copies_.clear();
-  for (const Buffer& key : settled) reversible_.erase(reversible_.find(key));
+  for (const std::uint64_t hash : settled) reversible_.erase(reversible_.find(hash));
   if (!synced) return synced;
   return ended.empty() ? Result<void>() : root_.write(ended, Durable::no);
 }
@@ -335,7 +336,7 @@ void RouterImpl::verify() {
     if (entry == garbage_.end()) continue;
     entry->unverified = unverified;
     if (!rest) continue;
-    for (const Buffer& key : entry->reversible) reversible_.erase(reversible_.find(key));
+    for (const std::uint64_t hash : entry->reversible) reversible_.erase(reversible_.find(hash));
     entry->keys.clear();
     entry->reversible.clear();
     collect_keys(*entry, *rest);

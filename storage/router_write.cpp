@@ -4,6 +4,7 @@
 
 #include "sheaf/protocol/key.hpp"
 #include "storage/router_impl.hpp"
+#include "storage/xxh3.hpp"
 
 namespace sheaf {
 
@@ -324,7 +325,7 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
     const std::lock_guard committing(committing_);
     std::erase_if(plan.journal_.before, [&](const Journal::Before& before) {
       const bool pointed = before.record && before.record->back() == pointer_mark;
-      return !pointed && !reversible_.contains(before.key);
+      return !pointed && !reversible_.contains(xxh3_64(before.key));
     });
   }
   if (quietly.with)
