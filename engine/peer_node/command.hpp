@@ -62,6 +62,7 @@ struct ReadCommand {
   ByteCount offset{};
   std::optional<ByteCount> length;
   std::optional<Address> peer;
+  std::string output{};  // a file's name; empty or "-": stdout
   bool operator==(const ReadCommand&) const = default;
 };
 struct GetCommand {

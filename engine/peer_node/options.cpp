@@ -11,6 +11,7 @@
 
 #include "engine/peer_node/bench/options.hpp"
 #include "engine/peer_node/commands/entry_ref.hpp"
+#include "engine/peer_node/commands/output.hpp"
 #include "engine/peer_node/core_options.hpp"
 #include "engine/peer_node/exit_code.hpp"
 #include "engine/peer_node/folder_options.hpp"
@@ -141,8 +142,9 @@ AddCommand add_from(const std::string& key, bool core, const std::string& file, 
 void add_follow_commands(Grammar& grammar) {
   CLI::App& app = grammar.app;
   {
-    CLI::App* sub = add_command(app, "info", "Show our peer key and every core of the folder",
-                                "sheaf -d notes info --json");
+    CLI::App* sub =
+        add_command(app, "info", "Show our peer key, and every archive, core and store of the folder",
+                    "sheaf -d notes info --json");
     grammar.commands.emplace_back(sub, [](const Surroundings&) -> Action { return InfoCommand{}; });
   }
   {
@@ -302,7 +304,7 @@ void add_archive_commands(Grammar& grammar) {
   }
   {
     struct Raw {
-      std::string entry, offset = "0", length, peer;
+      std::string entry, offset = "0", length, peer, output;
       RawSelection selection;
     };
     auto raw = std::make_shared<Raw>();
@@ -312,6 +314,8 @@ void add_archive_commands(Grammar& grammar) {
     sub->add_option("ENTRY", raw->entry, entry_help)->required();
     sub->add_option("--offset", raw->offset, "Begin at this byte")->type_name("N");
     sub->add_option("--length", raw->length, "At most so many bytes")->type_name("N");
+    sub->add_option("-o,--output", raw->output, "Into this file, once all of it is there; - is stdout")
+        ->type_name("FILE");
     sub->add_option("--peer", raw->peer, "Whom to ask for what is not here")->type_name("ADDRESS");
     add_selection(*sub, raw->selection);
     grammar.commands.emplace_back(sub, [raw](const Surroundings&) -> Action {
@@ -319,6 +323,7 @@ void add_archive_commands(Grammar& grammar) {
           raw->entry, selection_from(raw->selection), {count_from(raw->offset, "--offset")}, {}, {}};
       if (!raw->length.empty()) read.length = ByteCount{count_from(raw->length, "--length")};
       if (!raw->peer.empty()) read.peer = peer_from(raw->peer);
+      read.output = raw->output;
       return read;
     });
   }
@@ -347,6 +352,15 @@ std::string path_of(const CLI::App& app) {
   return app.get_parent() == nullptr ? app.get_name() : path_of(*app.get_parent()) + " " + app.get_name();
 }
 
+// The word that stands where a command should; empty where none does.
+std::string taken_for_command(const Grammar& grammar) {
+  const CLI::App& app = called(grammar.app);
+  const auto rest =
+      grammar.app.remaining(true);  // of a group, too: what it does not know falls through to here
+  const bool wants_one = app.get_require_subcommand_min() > 0 && app.get_subcommands().empty();
+  return wants_one && !rest.empty() ? rest.front() : std::string();
+}
+
 Said wrong_usage(const Grammar& grammar, std::string why) {
   std::replace(why.begin(), why.end(), '\n', ' ');
   return {exit_code::wrong_usage, "sheaf: " + why + "\nSee " + path_of(called(grammar.app)) + " --help.\n"};
@@ -373,7 +387,8 @@ Parsed parse_arguments(const std::vector<std::string>& arguments, const Surround
   } catch (const CLI::CallForVersion& version) {
     return Said{exit_code::done, std::string(version.what()) + "\n"};
   } catch (const CLI::ParseError& error) {
-    return wrong_usage(grammar, error.what());
+    const std::string unknown = taken_for_command(grammar);
+    return wrong_usage(grammar, unknown.empty() ? error.what() : "no such command: " + printable(unknown));
   } catch (const WrongUsage& error) {
     return wrong_usage(grammar, error.what());
   }

@@ -66,6 +66,8 @@ function rows ({ ours, theirs, core }) {
     [2, 'a version of no archive', ['list', '--checkout', '2']],
     [0, 'contents', ['read', 'hello']],
     [0, 'a part of them', ['cat', 'hello', '--offset', '1', '--length', '2']],
+    [0, 'contents into a file', ['read', 'hello', '--output', 'got']],
+    [3, 'contents into no folder', ['read', 'hello', '-o', 'nowhere/got']],
     [1, 'a name of several archives', ['read', 'shared']],
     [0, 'the same of one', ['read', `shared@${theirs.slice(0, 8)}`]],
     [0, 'an older version of them', ['read', 'shared', '--link', theirs, '--checkout', '2']],

@@ -249,6 +249,7 @@ TEST_CASE("list, read and get choose their archives by --link, and its version b
   const auto read =
       action<ReadCommand>({"cat", "a", "--offset", "3", "--length", "0", "--peer", "tcp://h:1"});
   CHECK(read == ReadCommand{"a", {}, {3}, ByteCount{0}, address("tcp://h:1")});
+  CHECK(action<ReadCommand>({"read", "a", "-o", "out"}).output == "out");
   CHECK(action<GetCommand>({"get", "a"}) == GetCommand{"a", {}});
   for (const Words& words : {Words{"list", "--checkout", "7"},
                              {"list", "--link", "12345"},
@@ -286,6 +287,14 @@ TEST_CASE("import takes paths, and patterns") {
                                "--prune", "-n", "--checksum", "--no-times"}) == import);
   for (const Words& words : {Words{"import"}, {"import", ""}})
     CHECK(said(words).code == exit_code::wrong_usage);
+}
+
+TEST_CASE("a word that is no command is named, at whatever depth it stands") {
+  CHECK(said({"frob", "x"}).text.starts_with("sheaf: no such command: frob\nSee sheaf --help."));
+  CHECK(said({"core", "frob"}).text.starts_with("sheaf: no such command: frob\nSee sheaf core --help."));
+  CHECK(said({"a\x1b[2Jb"}).text.starts_with("sheaf: no such command: a\\x1b[2Jb\n"));
+  CHECK(said({"core"}).text.find("no such command") == std::string::npos);
+  CHECK(said({"list", "--frob"}).text.find("--frob") != std::string::npos);
 }
 
 TEST_CASE("download takes an entry or --all, not both and not neither") {

@@ -4,10 +4,12 @@
 
 #include "engine/peer_node/commands/entry_ref.hpp"
 #include "engine/peer_node/commands/output.hpp"
+#include "engine/peer_node/commands/output_file.hpp"
 #include "engine/peer_node/commands/peer_work.hpp"
 #include "engine/peer_node/commands/progress.hpp"
 #include "engine/peer_node/options.hpp"
 #include "engine/peer_node/tasks.hpp"
+#include "sheaf/net/offload.hpp"
 
 namespace sheaf::peer_node {
 namespace {
@@ -23,6 +25,23 @@ asio::awaitable<Outcome> copy_out(CommandContext& context, FileReader& reader, c
     if (!part) co_return failed(part.error(), name);
     if (part->empty()) co_return Outcome{};
     if (auto written = co_await io.write(*part); !written) co_return failed(written.error(), "stdout");
+  }
+}
+
+asio::awaitable<Outcome> copy_to_file(CommandContext& context, FileReader& reader, const std::string& name,
+                                      const std::string& file, const Io& io) {
+  Pool& pool = *context.environment.pool;
+  const auto path = io.around().resolve(file);
+  const std::uint64_t number = context.environment.random->next();
+  auto begin = [&path, number] { return OutputFile::open(path, number); };
+  auto output = co_await offload(pool, begin);
+  if (!output) co_return failed(output.error(), printable(file));
+  for (;;) {
+    auto part = co_await within(context.timers, context.global.timeout, reader.next());
+    if (!part) co_return failed(part.error(), name);
+    auto put = [&output, &part] { return part->empty() ? output->finish() : output->write(*part); };
+    if (auto done = co_await offload(pool, put); !done) co_return failed(done.error(), printable(file));
+    if (part->empty()) co_return Outcome{};
   }
 }
 
@@ -44,7 +63,9 @@ asio::awaitable<Outcome> read_out(CommandContext& context, std::vector<Archive>&
   const ReadOptions range{.offset = command.offset, .length = command.length, .from = *from};
   auto reader = co_await within(context.timers, context.global.timeout, one.archive.read(name, range));
   if (!reader) co_return failed(reader.error(), shown);
-  co_return co_await copy_out(context, *reader, shown, io);
+  if (command.output.empty() || command.output == "-")
+    co_return co_await copy_out(context, *reader, shown, io);
+  co_return co_await copy_to_file(context, *reader, shown, command.output, io);
 }
 
 }  // namespace
