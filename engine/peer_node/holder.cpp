@@ -117,7 +117,7 @@ CommandContext Holder::context_for(const GlobalOptions& global, const Config& co
                         .config = config,
                         .sessions_started = sessions_started_,
                         .node_is_sparse = traits_of(own_.action).sparse,
-                        .allows_anyone = config_.allow_peers.empty()};
+                        .tells_anyone = config_.announce == Announce::all && config_.allow_peers.empty()};
 }
 
 asio::awaitable<int> Holder::run_own(Interrupts& interrupts) {

@@ -102,6 +102,21 @@ test('a private archive is not told', limit, async (t) => {
   assert.equal((await entries(a)).filter((e) => e.link === key).length, 0)
 })
 
+test('who would tell every stranger what is here is warned', limit, async (t) => {
+  const warnings = async (where, config) => {
+    const sheaf = new Sheaf(t)
+    fs.writeFileSync(path.join(sheaf.folder, 'sheaf.toml'), config)
+    const running = await sheaf.serveAt(where)
+    await running.stop()
+    return (running.stderr.match(/warning: .*every stranger .* learns the archives' keys/g) || []).length
+  }
+  const listed = `[bundle]\nallow_peers = ["${'11'.repeat(32)}"]\n`
+  assert.equal(await warnings('tcp://0.0.0.0:0', ''), 1)
+  assert.equal(await warnings('tcp://127.0.0.1:0', ''), 0)
+  assert.equal(await warnings('tcp://0.0.0.0:0', listed), 0)
+  assert.equal(await warnings('tcp://0.0.0.0:0', '[bundle]\nannounce = "allowed"\n'), 0)
+})
+
 test('HM-14, HM-16 live: what c writes is in a at once, joined over TCP and WebSocket by way of b', limit, async (t) => {
   const { a, b, c, contents } = await three(t)
   const atC = await c.serveAt('ws://127.0.0.1:0')

@@ -27,7 +27,7 @@ struct CommandContext {
   const Config& config;                   // the one of the folder, for this call
   const std::uint64_t& sessions_started;  // by the node, since it was opened
   bool node_is_sparse = false;
-  bool allows_anyone = true;                    // no allow_peers was given when the node was opened
+  bool tells_anyone = true;                     // the node was opened to tell whoever connects what is here
   std::optional<std::uint64_t> root_rebuilt{};  // so many values, before the node was opened
 };
 

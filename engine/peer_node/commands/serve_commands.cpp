@@ -29,11 +29,10 @@ std::string session_line(const SessionSummary& ended, const Address& peer) {
 }
 
 asio::awaitable<void> warn_of_strangers(CommandContext& context, Io& io, const std::vector<Address>& listen) {
-  if (!context.allows_anyone || std::all_of(listen.begin(), listen.end(), is_loopback)) co_return;
+  if (!context.tells_anyone || std::all_of(listen.begin(), listen.end(), is_loopback)) co_return;
   co_await io.say(
-      "sheaf: warning: without [bundle] allow_peers every stranger who connects learns the cores' discovery "
-      "keys, and "
-      "whoever knows a core's key can read it");
+      "sheaf: warning: without [bundle] allow_peers every stranger who connects learns the archives' keys, "
+      "and whoever knows an archive's key can read it");
 }
 
 }  // namespace
