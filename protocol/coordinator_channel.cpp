@@ -382,12 +382,13 @@ void CoordinatorChannel::refuse(const CoreKey& key, coordinator::RefusalReason r
 }
 
 void CoordinatorChannel::say_refusals() {
+  if (refusals_.empty()) return;
   for (std::size_t at = 0; at < refusals_.size(); at += coordinator::elements_most) {
     const auto begin = refusals_.begin() + static_cast<std::ptrdiff_t>(at);
     const auto count = std::min(refusals_.size() - at, coordinator::elements_most);
     say(MessageType::refuse, coordinator::Refuse{{begin, begin + static_cast<std::ptrdiff_t>(count)}});
   }
-  refusals_.clear();
+  refusals_ = std::vector<coordinator::Refusal>();
 }
 
 void CoordinatorChannel::on(const coordinator::Refuse& message) {
@@ -472,7 +473,7 @@ void CoordinatorChannel::scan() {
     say(MessageType::tell, coordinator::Tell{asks_[i].id, std::move(asks_[i].holdings)});
   asks_.erase(asks_.begin(), asks_.begin() + static_cast<std::ptrdiff_t>(scan_asks_));
   unnamed_.erase(unnamed_.begin(), unnamed_.begin() + static_cast<std::ptrdiff_t>(scan_refusals_));
-  scan_.clear();
+  scan_ = std::vector<Wanted>();  // a channel at rest keeps no room for it (C9)
 }
 
 // -- Settling.

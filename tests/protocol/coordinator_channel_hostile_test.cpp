@@ -146,6 +146,26 @@ TEST_CASE("a tell of another size than its question is a breach") {
   CHECK(world.bye() == ByeReason::protocol);
 }
 
+TEST_CASE("eight questions are open at a time: we ask no more, and more than that is a breach (C7)") {
+  CoordinatorStranger world;
+  hold(world, 100'000);  // more than is looked through while all are said
+  world.open();
+  world.say_root(0, 1'000, true);
+  for (int i = 0; i < 8; ++i) CHECK(world.honest.channel->ask({vector_element(1).key}));
+  CHECK_FALSE(world.honest.channel->ask({vector_element(1).key}));
+  world.carry();
+  CHECK(world.count(MessageType::ask) == 8);
+  world.say(MessageType::tell, coordinator::Tell{1, {coordinator::Holding::part}});
+  CHECK(world.honest.channel->ask({vector_element(1).key}));
+
+  const coordinator::Ask question{.id = 1, .tags = {world.keys.tag(slot_of(vector_element(1).key))}};
+  for (int i = 0; i < 8; ++i) world.say(MessageType::ask, question);
+  CHECK(world.honest.channel->state() == State::proved);
+  CHECK(world.count(MessageType::tell) == 0);
+  for (int i = 0; i < 2; ++i) world.say(MessageType::ask, question);
+  CHECK(world.bye() == ByeReason::protocol);
+}
+
 TEST_CASE("turn_out_of_turn: nodes after the run is over are passed over") {
   CoordinatorStranger world;
   hold(world, 5);
@@ -249,6 +269,17 @@ TEST_CASE("a channel at rest keeps little, whatever it has told (C9)") {
   pair.start();
   pair.wait(seconds(30));
   CHECK(pair.b.learnt.size() == 20'000);
+  for (std::uint64_t from = 0; from < 8'192; from += 1'024) {
+    std::vector<CoreKey> keys;
+    for (std::uint64_t n = from; n < from + 1'024; ++n) keys.push_back(vector_element(n).key);
+    REQUIRE(pair.b.channel->ask(keys));
+  }
+  for (std::uint64_t n = 0; n < 2'000; ++n)
+    pair.b.channel->refuse(vector_element(n).key, coordinator::RefusalReason::quota);
+  pair.b.channel->pump(pair.now);
+  pair.wait(seconds(30));
+  CHECK(pair.b.channel->questions() == 0);
+  CHECK(pair.a.channel->take_refused().size() >= 1'024);
   CHECK(pair.a.channel->memory_bytes() < 64 * 1024);
   CHECK(pair.b.channel->memory_bytes() < 64 * 1024);
 }
