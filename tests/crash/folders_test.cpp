@@ -65,10 +65,12 @@ Tree held_by(const std::string& folder, const std::string& out) {
   return fs::exists(out) ? tree_of(out) : Tree();
 }
 
+Ended run(const std::vector<std::string>& command) { return Process(command).end(); }
+
 // How long the command takes when nobody kills it.
-Microseconds time_of(const std::vector<std::string>& arguments) {
+Microseconds time_of(const std::vector<std::string>& command) {
   const auto begun = std::chrono::steady_clock::now();
-  const Ended ended = run_sheaf(arguments);
+  const Ended ended = run(command);
   REQUIRE_MESSAGE(ended.code == 0, ended.err);
   return std::chrono::duration_cast<Microseconds>(std::chrono::steady_clock::now() - begun);
 }
@@ -94,8 +96,8 @@ struct Killing {
 };
 
 // Runs it for a time drawn up to what it takes, and kills it; nothing if it had ended by then.
-std::optional<Ended> kill_within(Microseconds most, const std::vector<std::string>& arguments, Draws& draws) {
-  Process process(sheaf_command(arguments));
+std::optional<Ended> kill_within(Microseconds most, const std::vector<std::string>& command, Draws& draws) {
+  Process process(command);
   process.run_for(draws.up_to(most));
   Ended ended = process.kill();
   if (ended.code != -SIGKILL) return std::nullopt;
@@ -112,7 +114,7 @@ TEST_CASE("an import that is killed leaves whole entries, and is done by the nex
   const Tree source = tree_of(in);
   const std::string out = scratch / "out";
   const auto import = [&](const std::string& folder) {
-    return std::vector<std::string>{"-d", folder, "import", in.string()};
+    return sheaf_command({"-d", folder, "import", in.string()});
   };
   const Microseconds most = time_of(import(scratch / "first"));
   Killing killing;
@@ -125,7 +127,7 @@ TEST_CASE("an import that is killed leaves whole entries, and is done by the nex
     const Lines said = said_by(*killed);
     for (const std::string& name : said) REQUIRE_MESSAGE(there.contains(name), name);
     killing.note(assert_whole(there, source), source.size(), said);
-    const Ended again = run_sheaf(import(folder));
+    const Ended again = run(import(folder));
     REQUIRE_MESSAGE(again.code == 0, again.err);
     for (const std::string& name : said_by(again)) CHECK_MESSAGE(!there.contains(name), name);
     CHECK(held_by(folder, out) == source);
@@ -142,9 +144,7 @@ TEST_CASE("an export that is killed leaves whole files under their names, and is
   const Tree source = tree_of(in);
   const std::string folder = scratch / "store";
   REQUIRE(run_sheaf({"-d", folder, "import", in.string()}).code == 0);
-  const auto export_to = [&](const std::string& out) {
-    return std::vector<std::string>{"-d", folder, "export", out};
-  };
+  const auto export_to = [&](const std::string& out) { return sheaf_command({"-d", folder, "export", out}); };
   const Microseconds most = time_of(export_to(scratch / "first"));
   Killing killing;
   for (std::size_t round = 0; killing.goes_on(); ++round) {
@@ -156,7 +156,7 @@ TEST_CASE("an export that is killed leaves whole files under their names, and is
     const Lines said = said_by(*killed);
     for (const std::string& name : said) REQUIRE_MESSAGE(there.contains(name), name);
     killing.note(assert_whole(there, source), source.size(), said);
-    const Ended again = run_sheaf(export_to(out));
+    const Ended again = run(export_to(out));
     REQUIRE_MESSAGE(again.code == 0, again.err);
     for (const std::string& name : said_by(again)) CHECK_MESSAGE(!there.contains(name), name);
     CHECK(tree_of(out) == source);  // what the killed one was writing has gone, too
@@ -165,36 +165,70 @@ TEST_CASE("an export that is killed leaves whole files under their names, and is
   killing.print("an export");
 }
 
-TEST_CASE("a clone that is killed holds whole files, and is done by the next one") {
-  Draws draws(22);
-  CrashFolder scratch;
-  const fs::path in = scratch / "in";
-  fill(in, draws);
-  const Tree source = tree_of(in);
-  const std::string served = scratch / "served", out = scratch / "out";
-  const Ended made = run_sheaf({"-d", served, "init"});
-  REQUIRE_MESSAGE(made.code == 0, made.err);
-  const std::string key = made.out.substr(0, made.out.find('\n'));
-  REQUIRE(run_sheaf({"-d", served, "import", in.string()}).code == 0);
-  Process server(sheaf_command({"-d", served, "serve", "--listen", "tcp://127.0.0.1:0"}));
-  const auto line = server.line();
-  REQUIRE((line && line->starts_with("listening ")));
-  const std::string address = line->substr(10);
-  const auto clone = [&](const std::string& folder) {
-    return std::vector<std::string>{"-d", folder, "clone", key, address};
-  };
-  const Microseconds most = time_of(clone(scratch / "first"));
+// A folder that another one is to get, with its key, and a server that holds it.
+struct Served {
+  Served(CrashFolder& scratch, const fs::path& in) : folder(scratch / "served") {
+    const Ended made = run_sheaf({"-d", folder, "init"});
+    REQUIRE_MESSAGE(made.code == 0, made.err);
+    key = made.out.substr(0, made.out.find('\n'));
+    REQUIRE(run_sheaf({"-d", folder, "import", in.string()}).code == 0);
+    server.emplace(sheaf_command({"-d", folder, "serve", "--listen", "tcp://127.0.0.1:0"}));
+    const auto line = server->line();
+    REQUIRE((line && line->starts_with("listening ")));
+    address = line->substr(10);
+  }
+  std::string folder, key, address;
+  std::optional<Process> server;
+};
+
+// Fetches all of it into fresh folders by the command, kills it, looks at what is there, and does it again.
+template <class CommandFor>
+void kill_fetching(CrashFolder& scratch, const Tree& source, const char* what, Draws& draws,
+                   CommandFor command_for) {
+  const std::string out = scratch / "out";
+  const Microseconds most = time_of(command_for(scratch / "first"));
   Killing killing;
   for (std::size_t round = 0; killing.goes_on(); ++round) {
     REQUIRE(round < 20 * kills_of_each);
     const std::string folder = scratch / ("store" + std::to_string(round));
-    const auto killed = kill_within(most, clone(folder), draws);
+    const auto killed = kill_within(most, command_for(folder), draws);
     if (!killed) continue;
     killing.note(assert_whole(held_by(folder, out), source), source.size(), {});
-    const Ended again = run_sheaf(clone(folder));
+    const Ended again = run(command_for(folder));
     REQUIRE_MESSAGE(again.code == 0, again.err);
     CHECK(held_by(folder, out) == source);
     fs::remove_all(folder);
   }
-  killing.print("a clone");
+  killing.print(what);
+}
+
+TEST_CASE("a clone that is killed holds whole files, and is done by the next one") {
+  Draws draws(22);
+  CrashFolder scratch;
+  fill(scratch / "in", draws);
+  const Tree source = tree_of(scratch / "in");
+  const Served served(scratch, scratch / "in");
+  kill_fetching(scratch, source, "a clone", draws, [&](const std::string& folder) {
+    return sheaf_command({"-d", folder, "clone", served.key, served.address});
+  });
+}
+
+TEST_CASE("a sync that is killed holds whole files, and is done by the next one") {
+  Draws draws(23);
+  CrashFolder scratch;
+  fill(scratch / "in", draws);
+  const Tree source = tree_of(scratch / "in");
+  const Served served(scratch, scratch / "in");
+  int pairs = 0;
+  kill_fetching(scratch, source, "a sync", draws, [&](const std::string& folder) {
+    // Two syncs, each with the stdout of the other as its stdin. The one that may be killed is the process
+    // itself.
+    const std::string pair = scratch / ("pair" + std::to_string(++pairs));
+    REQUIRE(::mkfifo((pair + "a").c_str(), 0600) == 0);
+    REQUIRE(::mkfifo((pair + "b").c_str(), 0600) == 0);
+    const char* script =
+        R"("$0" -d "$1" sync <"$3a" >"$3b" 2>/dev/null & exec "$0" -d "$2" sync >"$3a" <"$3b")";
+    return std::vector<std::string>{"sh",          "-c",   script, sheaf_command({}).front(),
+                                    served.folder, folder, pair};
+  });
 }

@@ -20,7 +20,7 @@ std::string refused(SkipReason reason) { return std::string(to_string(reason)); 
 
 EntryPath path(std::string_view name) { return std::get<EntryPath>(path_of_entry(name)); }
 
-TEST_CASE("a name is taken as it is, or refused with its reason") {
+TEST_CASE("44 name_traversal: a name is taken as it is, or refused with its reason") {
   using enum SkipReason;
   const auto nul = std::string("/a") + '\0' + "b";
   const std::pair<std::string, std::string> cases[] = {

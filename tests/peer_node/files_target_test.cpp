@@ -158,7 +158,7 @@ TEST_CASE("a link at the place is replaced and never followed") {
   }
 }
 
-TEST_CASE("nothing is written through a link on the way, whoever put it there") {
+TEST_CASE("45 symlink_escape: nothing is written through a link on the way, whoever put it there") {
   for (const auto& way : ways) {
     CAPTURE(way.name);
     World world;
@@ -324,7 +324,7 @@ TEST_CASE("a file that is given up leaves nothing, and what was there stays") {
 }
 
 // Case 45 of the hostile suite: a folder on the way becomes a link between check and use, again and again.
-TEST_CASE("a link that is swapped in at any moment leads nobody out") {
+TEST_CASE("45 symlink_escape: a link that is swapped in at any moment leads nobody out") {
   constexpr int swaps = 10'000;
   for (const auto& way : ways) {
     CAPTURE(way.name);
