@@ -3,8 +3,8 @@
 // Known here: [node] listen, peers, web_hosts, web_origins; [bundle] policy, allow, allow_peers, announce,
 // max_archives, quota_archive; every name of [limits] (sheaf/protocol/limits.hpp), a number, or for bytes
 // also a text like "64 KiB"; [log] level; [storage] durability, fallback, copies_least, and the lists
-// [[storage.store]] and [[storage.route]] (sheaf/storage/folder_store.hpp, routes.hpp). The keys of later versions are refused by
-// name, because a bound that is silently missing would be worse than an error.
+// [[storage.store]] and [[storage.route]] (sheaf/storage/folder_store.hpp, routes.hpp). The keys of later
+// versions are refused by name, because a bound that is silently missing would be worse than an error.
 //
 // An environment variable SHEAF_SECTION_KEY (SHEAF_LOG_LEVEL, SHEAF_LIMITS_CONNECTIONS, ...) beats the file;
 // in it, the values of a list stand with spaces or commas between them.
