@@ -33,7 +33,7 @@ struct StorageOptions {
   // Of values that no route takes. Not given: `small` by default, or the only store, else none.
   std::optional<std::string> fallback{};
   std::size_t copies_least = 0;  // as in RouterOptions: so many copies acknowledge a put; 0: all of them
-  bool rebuild_root = false;  // as in RouterOptions; a missing root is made then
+  bool rebuild_root = false;     // as in RouterOptions; a missing root is made then
 };
 
 // With the stores, routes and fallback that stand for those not given.
