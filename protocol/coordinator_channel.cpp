@@ -38,6 +38,9 @@ constexpr std::size_t refusals_most = 4'096;
 constexpr std::size_t refused_most = 1'024;
 // Elements looked at in one go for questions, so that others have their turn.
 constexpr std::size_t scan_slice = 4'096;
+// A peer that leaves is given so many slices at once to have its last refusals named, however much is here:
+// who comes, refuses and leaves again and again must not hold up the others.
+constexpr std::size_t farewell_slices = 4;
 
 bool counts(MessageType type) { return type <= MessageType::items; }
 
@@ -171,7 +174,7 @@ std::optional<SessionEnd> CoordinatorChannel::receive(std::uint64_t number, Byte
       break;
     case MessageType::bye:
       good = take(coordinator::decode_bye(body), [&](const auto& m) {
-        while (!unnamed_.empty()) scan();
+        for (std::size_t i = 0; i < farewell_slices && !unnamed_.empty(); ++i) scan();
         leave({.reason = m.reason, .text = std::string(m.text)});
       });
       break;

@@ -166,6 +166,24 @@ TEST_CASE("eight questions are open at a time: we ask no more, and more than tha
   CHECK(world.bye() == ByeReason::protocol);
 }
 
+TEST_CASE("who refuses and leaves has a bounded number of elements looked through, however many are here") {
+  constexpr std::size_t elements = 100'000, refusals = 200;
+  CoordinatorStranger world;
+  hold(world, elements);
+  world.open();
+  world.say_root(0, 1'000, true);
+  coordinator::Refuse refuse;
+  for (std::size_t i = 0; i < refusals; ++i) {
+    const Slot slot = slot_of(vector_element(1 + i * (elements / refusals)).key);
+    refuse.refused.push_back({world.keys.tag(slot), coordinator::RefusalReason::quota});
+  }
+  world.say(MessageType::refuse, refuse);
+  world.say(MessageType::bye, coordinator::Bye{.reason = ByeReason::closing, .text = {}});
+  const auto named = world.honest.channel->take_refused();
+  CHECK(!named.empty());
+  CHECK(named.size() < refusals / 2);
+}
+
 TEST_CASE("turn_out_of_turn: nodes after the run is over are passed over") {
   CoordinatorStranger world;
   hold(world, 5);
