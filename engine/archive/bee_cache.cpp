@@ -7,6 +7,8 @@ namespace {
 // (92), the object with its counts (128), and what the allocator adds to two pieces.
 constexpr std::size_t entry_cost = 256;
 
+std::size_t cost_of(const BeeBlock& block) { return block.size() + entry_cost; }
+
 }  // namespace
 
 std::size_t BeeCache::PlaceHash::operator()(const Place& place) const {
@@ -31,7 +33,10 @@ SharedBeeBlock BeeCache::find(Tree tree, Fork fork, BlockIndex index) {
   if (const auto found = young_.find(place); found != young_.end()) return found->second;
   const auto found = old_.find(place);
   if (found == old_.end()) return nullptr;
-  SharedBeeBlock block = found->second;
+  // It moves, and is counted where it is.
+  SharedBeeBlock block = std::move(found->second);
+  old_bytes_ -= cost_of(*block);
+  old_.erase(found);
   keep(place, block);
   return block;
 }
@@ -42,7 +47,7 @@ void BeeCache::add(Tree tree, Fork fork, BlockIndex index, SharedBeeBlock block)
 }
 
 void BeeCache::keep(const Place& place, SharedBeeBlock block) {
-  const std::size_t cost = block->size() + entry_cost;
+  const std::size_t cost = cost_of(*block);
   if (cost > most_bytes_ / 4) return;  // one such block would drive out all others
   if (young_bytes_ + cost > most_bytes_ / 2) {
     old_ = std::move(young_);

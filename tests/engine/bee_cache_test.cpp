@@ -51,4 +51,17 @@ TEST_CASE("decoded blocks are kept by tree and fork, within a bound; those used 
   CHECK(cache.find(tree, Fork{0}, BlockIndex{1}) == often);
 }
 
+TEST_CASE("a decoded block that is asked for again, after others have come, is counted once") {
+  BeeCache cache(64 * 1024);
+  const auto tree = cache.new_tree();
+  // Enough for the first ones to be in the older generation, and too few for them to go.
+  constexpr std::uint64_t blocks = 30;
+  for (std::uint64_t i = 0; i < blocks; ++i) cache.add(tree, Fork{0}, BlockIndex{i}, block_of(1000));
+  const std::size_t held = cache.bytes();
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    REQUIRE(cache.find(tree, Fork{0}, BlockIndex{i}) != nullptr);
+    CHECK(cache.bytes() == held);
+  }
+}
+
 }  // namespace sheaf
