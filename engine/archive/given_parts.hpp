@@ -5,6 +5,7 @@
 // present one begins with are kept: what is held does not grow with the folder.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
