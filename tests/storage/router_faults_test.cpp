@@ -9,6 +9,7 @@
 #include <set>
 
 #include "tests/storage/router_world.hpp"
+#include "tests/support/passing_backend.hpp"
 
 namespace sheaf::test {
 namespace {
@@ -99,25 +100,25 @@ class StuckLane final : public Lane {
 };
 
 // A store in memory that can be made to answer as a failing medium does.
-class FailingStore final : public Backend {
+class FailingStore final : public PassingBackend {
  public:
-  FailingStore() : inner_(memory_backend({.faults = &writes})) { REQUIRE(inner_->open()); }
+  FailingStore() : PassingBackend(memory_backend({.faults = &writes})) { REQUIRE(PassingBackend::open()); }
 
-  Result<void> open() override { return refuses ? Result<void>(refuses) : inner_->open(); }
-  Result<void> close() override { return inner_->close(); }
-  Result<void> reopen() override { return refuses ? Result<void>(refuses) : inner_->reopen(); }
+  Result<void> open() override { return refuses ? Result<void>(refuses) : PassingBackend::open(); }
+  Result<void> reopen() override { return refuses ? Result<void>(refuses) : PassingBackend::reopen(); }
+  using Backend::get;
   Result<void> get(Bytes key, Buffer& out, Checked checked) override {
     if (refuses) return refuses;
     if (unreadable.contains(to_buffer(key))) return StorageErrc::damaged;
-    return inner_->get(key, out, checked);
+    return PassingBackend::get(key, out, checked);
   }
   Result<Buffer> post(Bytes value, const Traits& traits, Durable durable) override {
     if (refuses) return refuses;
-    return inner_->post(value, traits, durable);
+    return PassingBackend::post(value, traits, durable);
   }
   Result<void> write(const Batch& batch, Durable durable) override {
     if (refuses) return refuses;
-    auto written = inner_->write(batch, durable);
+    auto written = PassingBackend::write(batch, durable);
     // What is written anew lies in another table.
     if (written)
       for (std::size_t i = 0; i < batch.size(); ++i) unreadable.erase(to_buffer(batch[i].key));
@@ -125,23 +126,17 @@ class FailingStore final : public Backend {
   }
   Result<void> sync() override {
     if (refuses) return refuses;
-    if (!writes.no_sync) return inner_->sync();
+    if (!writes.no_sync) return PassingBackend::sync();
     Batch nothing;
     nothing.del(as_bytes("nothing"));
-    return inner_->write(nothing, Durable::yes);
+    return PassingBackend::write(nothing, Durable::yes);
   }
   Result<std::unique_ptr<Cursor>> iterate(const KeyRange& range) override {
     if (refuses) return refuses;
-    auto made = inner_->iterate(range);
+    auto made = PassingBackend::iterate(range);
     if (!made || range.keys_only) return made;
     return std::unique_ptr<Cursor>(std::make_unique<Reading>(*this, std::move(*made)));
   }
-  Result<std::unique_ptr<Changes>> changes(const ChangeOptions& options) override {
-    return inner_->changes(options);
-  }
-  bool poisoned() const override { return inner_->poisoned(); }
-  const StoreLimits& limits() const override { return inner_->limits(); }
-  std::string trouble() const override { return inner_->trouble(); }
 
   class Writes final : public WriteFaults {
    public:
@@ -161,11 +156,11 @@ class FailingStore final : public Backend {
     refuses = {};
     unreadable.clear();
     writes.fail_next = writes.no_sync = writes.full = writes.dead = false;
-    REQUIRE(inner_->reopen());
+    REQUIRE(reopen());
   }
   std::map<Buffer, Buffer> contents() {
     std::map<Buffer, Buffer> out;
-    auto cursor = inner_->iterate({});
+    auto cursor = PassingBackend::iterate({});
     REQUIRE(cursor);
     while ((*cursor)->next().value()) out[to_buffer((*cursor)->key())] = to_buffer((*cursor)->value());
     return out;
@@ -174,7 +169,7 @@ class FailingStore final : public Backend {
     Batch batch;
     for (const auto& [key, value] : contents()) batch.del(key);
     for (const auto& [key, value] : to) batch.put_copy(key, value);
-    REQUIRE(inner_->write(batch, Durable::no));
+    REQUIRE(PassingBackend::write(batch, Durable::no));
   }
 
   Writes writes;
@@ -198,8 +193,6 @@ class FailingStore final : public Backend {
     FailingStore& store_;
     std::unique_ptr<Cursor> inner_;
   };
-
-  std::unique_ptr<Backend> inner_;
 };
 
 using Values = std::map<std::string, std::string>;
