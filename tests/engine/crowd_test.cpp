@@ -4,13 +4,9 @@
 #include <memory>
 #include <set>
 
-#include "engine/core/core_registry.hpp"
 #include "protocol/signables.hpp"
-#include "sheaf/net/inline_pool.hpp"
-#include "sheaf/protocol/random_source.hpp"
-#include "sheaf/storage/memory_backend.hpp"
+#include "tests/support/bare_cores.hpp"
 #include "tests/support/log_world.hpp"
-#include "tests/support/worlds.hpp"
 
 using namespace sheaf;
 using namespace sheaf::test;
@@ -138,55 +134,28 @@ class CrowdPeer final : public SessionPort {
   std::deque<Buffer> heard_;  // what is being verified lies in it
 };
 
-// An open core and those who come to it; all that a node is besides stands still.
-class Crowd final : private NodeHooks {
+// An open core and those who come to it.
+class Crowd {
  public:
-  explicit Crowd(std::uint64_t blocks)
-      : log(key_pair_of(7)),
-        root_(memory_backend()),
-        table_((root_->open().value(), *root_), *root_, "boot"),
-        tasks_(world_.io.get_executor()),
-        slabs_(limits_),
-        context_{.strand = world_.io.get_executor(),
-                 .timers = world_.timers,
-                 .pool = pool_,
-                 .random = *random_,
-                 .limits = limits_,
-                 .tasks = tasks_,
-                 .slabs = slabs_,
-                 .root = *root_,
-                 .table = table_,
-                 .hooks = *this},
-        cores_(context_) {
-    REQUIRE(table_.open().has_value());
-    log.append(blocks);
-  }
-  ~Crowd() {
-    peers.clear();
-    cores_.close();
-    tasks_.cancel();
-    world_.run(joined());
-  }
+  explicit Crowd(std::uint64_t blocks) : log(key_pair_of(7)) { log.append(blocks); }
+  ~Crowd() { peers.clear(); }  // before the core goes that they came to
 
   // The core is ours, with all that is in the log.
   void write() {
     Seed seed{};
     seed.bytes()[0] = std::byte{7};
-    core = *world_.run(cores_.create("log", seed));
+    core = &cores_.create(seed);
     REQUIRE(core->local().key == log.key);
-    std::vector<Buffer> blocks = log.blocks;
-    REQUIRE(world_.run(core->append(std::move(blocks), false)).has_value());
+    cores_.append(*core, log.blocks);
   }
-  void follow() { core = *world_.run(cores_.follow(log.key, std::nullopt, false)); }
+  void follow() { core = &cores_.follow(log.key); }
 
-  CrowdPeer& come() { return *peers.emplace_back(std::make_unique<CrowdPeer>(*core, limits_)); }
+  CrowdPeer& come() { return *peers.emplace_back(std::make_unique<CrowdPeer>(*core, cores_.limits())); }
   // Until the core's work is done and everything was heard.
   void settle() {
-    run_virtual(
-        world_.io, world_.timers, [] { return false; }, world_.timers.now());
+    cores_.settle();
     for (const auto& peer : peers) peer->carry();
-    run_virtual(
-        world_.io, world_.timers, [] { return false; }, world_.timers.now());
+    cores_.settle();
   }
   // Peers of whom something is asked.
   std::vector<std::size_t> owing() const {
@@ -195,38 +164,15 @@ class Crowd final : private NodeHooks {
       if (!peers[i]->asked.empty()) out.push_back(i);
     return out;
   }
-  void start_update(Told<Result<Length>>& told) { start(world_.io, core->update(), told); }
+  void start_update(Told<Result<Length>>& told) { start(cores_.world().io, core->update(), told); }
+  std::size_t changes() const { return cores_.changes(); }
 
   LogWriter log;
   OpenCore* core = nullptr;
   std::vector<std::unique_ptr<CrowdPeer>> peers;
-  std::size_t changes = 0;  // of which the node was told
 
  private:
-  boost::asio::awaitable<bool> joined() {
-    co_await tasks_.join();
-    co_return true;
-  }
-  void store_failed(Error) override { FAIL("the store failed"); }
-  void core_changed(OpenCore&) override { ++changes; }
-  void core_wanted(OpenCore&) override {}
-  void core_frozen(const CoreKey&) override { FAIL("the core was frozen"); }
-  void header_came(const DiscoveryKey&) override {}
-  void memory_spent() override { FAIL("no memory was left"); }
-  void archive_moved(const ArchiveEvent&) override {}
-  void partner_needed(const OpenCore&) override {}
-  void quota_moved(const CoreKey&) override {}
-
-  VirtualWorld world_;
-  std::unique_ptr<RandomSource> random_ = seeded_random(1);
-  InlinePool pool_{world_.io.get_executor()};
-  Limits limits_;
-  std::unique_ptr<Backend> root_;
-  CoreTable table_;
-  TaskGroup tasks_;
-  SlabPool slabs_;
-  NodeContext context_;
-  CoreRegistry cores_;
+  BareCores cores_;
 };
 
 constexpr std::size_t many = 200;
@@ -239,7 +185,7 @@ constexpr std::uint64_t looks_each = 8;
 TEST_CASE("readers of a core that is written here cost looks at themselves, and not at one another") {
   Crowd crowd(8);
   crowd.write();
-  const std::size_t changes = crowd.changes;
+  const std::size_t changes = crowd.changes();
   const std::uint64_t before = crowd.core->replicator().looks();
   for (std::size_t i = 0; i < many; ++i) crowd.come();
   for (const auto& peer : crowd.peers) peer->open();
@@ -255,7 +201,7 @@ TEST_CASE("readers of a core that is written here cost looks at themselves, and 
   }
   crowd.settle();
   CHECK(crowd.core->replicator().looks() - before <= looks_each * many);
-  CHECK(crowd.changes == changes);  // equal trees are no news for the other sessions
+  CHECK(crowd.changes() == changes);  // equal trees are no news for the other sessions
   for (const auto& peer : crowd.peers) CHECK(peer->moved == 1);
 }
 

@@ -1,15 +1,13 @@
 // Recorded sessions of two Node peers, with us in the place of one of them: what we say has to be what
 // section 12 of the replication protocol demands, and every answer has to be the recorded one, byte for byte.
+#include <deque>
 #include <map>
 #include <set>
 
-#include "engine/core/core_registry.hpp"
 #include "protocol/signables.hpp"
-#include "sheaf/net/inline_pool.hpp"
-#include "sheaf/storage/memory_backend.hpp"
+#include "tests/support/bare_cores.hpp"
 #include "tests/support/channel_talk.hpp"
 #include "tests/support/vectors.hpp"
-#include "tests/support/worlds.hpp"
 
 using namespace sheaf;
 using namespace sheaf::test;
@@ -53,87 +51,60 @@ class Ear {
 };
 
 // One core of ours on one channel, over frames: everything of the engine but its sessions.
-class Side final : private NodeHooks, private SessionPort {
+class Side final : private SessionPort {
  public:
   Side(const json& file, bool writer, bool sparse = false)
-      : root_(memory_backend()),
-        table_((root_->open().value(), *root_), *root_, "boot"),
-        tasks_(world_.io.get_executor()),
-        slabs_(limits_),
-        context_{.strand = world_.io.get_executor(),
-                 .timers = world_.timers,
-                 .pool = pool_,
-                 .random = *random_,
-                 .limits = limits_,
-                 .tasks = tasks_,
-                 .slabs = slabs_,
-                 .root = *root_,
-                 .table = table_,
-                 .hooks = *this,
-                 .sparse = sparse},
-        cores_(context_),
-        mux_(limits_),
+      : cores_(sparse),
+        core_(writer ? cores_.create(Seed::from(unhex(file["writerSeed"])))
+                     : cores_.follow(unhex_as<CoreKey>(file["key"]))),
+        mux_(cores_.limits()),
         ear_(file) {
-    REQUIRE(table_.open().has_value());
-    const auto key = unhex_as<CoreKey>(file["key"]);
-    if (writer)
-      core_ = *world_.run(cores_.create("log", Seed::from(unhex(file["writerSeed"]))));
-    else
-      core_ = *world_.run(cores_.follow(key, std::nullopt, false));
-    CHECK(core_->local().key == key);
+    CHECK(core_.local().key == unhex_as<CoreKey>(file["key"]));
     if (writer) {
       std::vector<Buffer> blocks;
       for (const json& block : file["blocks"]) blocks.push_back(unhex(block));
       append(std::move(blocks));
     }
-    channel_.emplace(core_->local(), mux_, limits_);
+    channel_.emplace(core_.local(), mux_, cores_.limits());
     // The reader began the stream.
     channel_->open(writer ? Role::responder : Role::initiator, unhex_as<WideHash>(file["handshakeHash"]));
-    core_->replicator().attach(*channel_, *this);
+    core_.replicator().attach(*channel_, *this);
     settle();
   }
-  ~Side() {
-    core_->replicator().detach(*channel_);
-    cores_.close();
-    tasks_.cancel();
-    world_.run(joined());
-  }
+  ~Side() { core_.replicator().detach(*channel_); }
 
-  OpenCore& core() { return *core_; }
+  OpenCore& core() { return core_; }
   const Buffer& handshake() const { return ear_.handshake; }
 
-  void append(std::vector<Buffer> blocks) {
-    REQUIRE(world_.run(core_->append(std::move(blocks), false)).has_value());
-  }
+  void append(std::vector<Buffer> blocks) { cores_.append(core_, std::move(blocks)); }
   void truncate(std::uint64_t length) {
-    REQUIRE(world_.run(core_->truncate(Length{length}, std::nullopt, false)).has_value());
+    REQUIRE(cores_.world().run(core_.truncate(Length{length}, std::nullopt, false)).has_value());
   }
   void clear(std::uint64_t begin, std::uint64_t end) {
-    REQUIRE(world_.run(core_->clear({{begin}, {end}})).has_value());
+    REQUIRE(cores_.world().run(core_.clear({{begin}, {end}})).has_value());
   }
-  Result<Buffer> get(std::uint64_t index) { return world_.run(core_->get({index}, Core::From::here)); }
+  Result<Buffer> get(std::uint64_t index) { return cores_.world().run(core_.get({index}, Core::From::here)); }
   void want(std::uint64_t index) {
-    tasks_.spawn(wanted(index));
+    cores_.spawn(wanted(index));
     settle();
   }
 
   // The peer says this frame; said() then has what we say to it.
   void hear(Bytes frame) {
-    mux_.receive(frames_.emplace_back(to_buffer(frame)), world_.timers.now());
+    mux_.receive(frames_.emplace_back(to_buffer(frame)), cores_.world().timers.now());
     while (const auto event = mux_.next_event()) {
       if (const auto* opened = std::get_if<ChannelOpened>(&*event)) {
         CHECK_FALSE(channel_->opened(opened->handshake, {}).has_value());
-        core_->replicator().opened(*channel_);
+        core_.replicator().opened(*channel_);
       }
       if (const auto* message = std::get_if<ChannelMessage>(&*event))
         CHECK_FALSE(channel_->receive(message->type, message->body, Slab(), {}).has_value());
     }
-    core_->replicator().process(*channel_);
+    core_.replicator().process(*channel_);
     settle();
   }
   void settle() {
-    run_virtual(
-        world_.io, world_.timers, [] { return false; }, world_.timers.now());
+    cores_.settle();
     while (auto frame = mux_.next_frame())
       for (Message& message : ear_.hear(frame->content())) said_.push_back(std::move(message));
   }
@@ -144,22 +115,9 @@ class Side final : private NodeHooks, private SessionPort {
   std::optional<SessionEnd> ended;
 
  private:
-  boost::asio::awaitable<bool> joined() {
-    co_await tasks_.join();
-    co_return true;
-  }
   boost::asio::awaitable<void> wanted(std::uint64_t index) {
-    [[maybe_unused]] const auto block = co_await core_->get({index}, Core::From::future);
+    [[maybe_unused]] const auto block = co_await core_.get({index}, Core::From::future);
   }
-  void store_failed(Error) override { FAIL("the store failed"); }
-  void core_changed(OpenCore&) override {}
-  void core_wanted(OpenCore&) override {}
-  void core_frozen(const CoreKey&) override { FAIL("the core was frozen"); }
-  void header_came(const DiscoveryKey&) override {}
-  void memory_spent() override { FAIL("no memory was left"); }
-  void archive_moved(const ArchiveEvent&) override {}
-  void partner_needed(const OpenCore&) override {}
-  void quota_moved(const CoreKey&) override {}
   void flush() override {}
   void expect_answer() override {}
   void channel_moved(CoreChannel&) override {}
@@ -170,21 +128,12 @@ class Side final : private NodeHooks, private SessionPort {
   bool forgive_bad_block() override { return false; }
   bool forgive_invalid_request() override { return false; }
 
-  VirtualWorld world_;
-  std::unique_ptr<RandomSource> random_ = seeded_random(1);
-  InlinePool pool_{world_.io.get_executor()};
-  Limits limits_;
-  std::unique_ptr<Backend> root_;
-  CoreTable table_;
-  TaskGroup tasks_;
-  SlabPool slabs_;
-  NodeContext context_;
-  CoreRegistry cores_;
+  std::deque<Buffer> frames_;  // what is being verified lies in them
+  BareCores cores_;
+  OpenCore& core_;
   Mux mux_;
   Ear ear_;
-  OpenCore* core_ = nullptr;
   std::optional<CoreChannel> channel_;
-  std::deque<Buffer> frames_;
   std::vector<Message> said_;
 };
 
