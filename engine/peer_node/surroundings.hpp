@@ -16,7 +16,7 @@ namespace sheaf::peer_node {
 struct Surroundings {
   std::map<std::string, std::string> environment;  // only what may change what a command does
   std::filesystem::path working_folder;            // absolute
-  mode_t file_mask = 022;                          // umask: for files that a command makes for its user
+  mode_t file_mask = 022;                          // umask, for what a command makes for its user
 
   std::optional<std::string> variable(const std::string& name) const;
   // `path` as the user of this working folder means it.

@@ -266,3 +266,28 @@ test('a command does the same with and without a process that holds the folder',
   }
   assert.deepEqual([...seen].sort((a, b) => a - b), [0, 1, 2, 3, 4, 5, 6, 130, 141, 143])
 })
+
+test('files come out with the mask of whoever calls, and not of the process that holds the folder', limit, async (t) => {
+  const own = process.umask()
+  t.after(() => process.umask(own))
+  for (const [holders, callers] of [[0o077, 0o002], [0o000, 0o077]]) {
+    const root = freshFolder(t)
+    const sheaf = new Sheaf(t, path.join(root, 'dir'))
+    await sheaf.run(['write', 'below/file'], { input: Buffer.from('contents') })
+    await sheaf.run(['write', 'run', '--executable'], { input: Buffer.from('#!') })
+    process.umask(holders)
+    const holder = await sheaf.serve()
+    process.umask(callers)
+    await sheaf.run(['export', path.join(root, 'new/out')])
+    await sheaf.run(['read', 'run', '-o', path.join(root, 'got')])
+    process.umask(own)
+    await holder.stop()
+    const modes = Object.fromEntries(['new', 'new/out', 'new/out/below', 'new/out/below/file', 'new/out/run', 'got']
+      .map((name) => [name, fs.statSync(path.join(root, name)).mode & 0o7777]))
+    const folder = 0o777 & ~callers
+    const file = 0o666 & ~callers
+    assert.deepEqual(modes, {
+      new: folder, 'new/out': folder, 'new/out/below': folder, 'new/out/below/file': file, 'new/out/run': folder, got: file
+    })
+  }
+})

@@ -33,7 +33,8 @@ asio::awaitable<Outcome> copy_to_file(CommandContext& context, FileReader& reade
   Pool& pool = *context.environment.pool;
   const auto path = io.around().resolve(file);
   const std::uint64_t number = context.environment.random->next();
-  auto begin = [&path, number] { return OutputFile::open(path, number); };
+  const mode_t mask = io.around().file_mask;
+  auto begin = [&path, number, mask] { return OutputFile::open(path, number, mask); };
   auto output = co_await offload(pool, begin);
   if (!output) co_return failed(output.error(), printable(file));
   for (;;) {

@@ -145,7 +145,8 @@ class Export {
     auto store = DiskDirectory::at(context_.global.folder, false);
     if (!store) return failed(store.error(), context_.global.folder);
     store_ = (*store)->identity();
-    auto destination = DiskDirectory::at(path, !command_.dry_run);
+    auto destination =
+        DiskDirectory::at(path, !command_.dry_run, DiskDirectory::Opening::best, io_.around().file_mask);
     const bool absent = !destination && destination.error() == boost::system::errc::no_such_file_or_directory;
     if (!destination && !(command_.dry_run && absent))
       return {exit_code::failed, shown + ": " + destination.error().message()};

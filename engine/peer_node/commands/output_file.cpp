@@ -16,7 +16,7 @@ Error last_error() { return {errno, boost::system::system_category()}; }
 
 }  // namespace
 
-Result<OutputFile> OutputFile::open(const fs::path& path, std::uint64_t number) {
+Result<OutputFile> OutputFile::open(const fs::path& path, std::uint64_t number, mode_t mask) {
   std::error_code missing;
   const fs::path there = fs::canonical(path, missing);  // a link is followed: what it leads to is meant
   const fs::path goal = missing ? path : there;
@@ -26,7 +26,8 @@ Result<OutputFile> OutputFile::open(const fs::path& path, std::uint64_t number) 
     if (!opened) return last_error();
     return OutputFile(std::move(opened));
   }
-  auto folder = files::DiskDirectory::at(goal.parent_path(), false);
+  using files::DiskDirectory;
+  auto folder = DiskDirectory::at(goal.parent_path(), false, DiskDirectory::Opening::best, mask);
   if (!folder) return folder.error();
   auto file = (*folder)->create(files::temporary_name(number));
   if (!file) return file.error();

@@ -5,7 +5,6 @@
 #include <memory>
 #include <variant>
 
-#include "engine/peer_node/commands/context.hpp"
 #include "engine/peer_node/descriptor.hpp"
 #include "engine/peer_node/files/directory.hpp"
 
@@ -16,8 +15,8 @@ namespace sheaf::peer_node {
 // into. Blocks.
 class OutputFile {
  public:
-  // `number` is drawn at random, for the temporary name.
-  static Result<OutputFile> open(const std::filesystem::path& path, std::uint64_t number);
+  // `number` is drawn at random, for the temporary name. `mask` is the umask of whoever wants the file.
+  static Result<OutputFile> open(const std::filesystem::path& path, std::uint64_t number, mode_t mask);
 
   Result<void> write(Bytes bytes);
   Result<void> finish();

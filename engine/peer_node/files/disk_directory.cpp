@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "engine/peer_node/files/file_mask.hpp"
+
 namespace sheaf::peer_node::files {
 namespace {
 
@@ -157,26 +159,40 @@ Result<void> done(int returned) {
   return {};
 }
 
+// With its parents, where they are missing.
+Result<void> make_folders(const std::filesystem::path& path, std::optional<mode_t> mask) {
+  const FileMask masked(mask);
+  std::filesystem::path folder;
+  for (const auto& part : path) {
+    folder /= part;
+    std::error_code ignored;
+    if (std::filesystem::is_directory(folder, ignored)) continue;
+    // What is there by now, and no folder, is told by whoever goes on from it.
+    if (::mkdir(folder.c_str(), masked.mode(0777)) != 0 && errno != EEXIST) return last_error();
+  }
+  return {};
+}
+
 }  // namespace
 
-DiskDirectory::DiskDirectory(Descriptor folder, FileIdentity identity, Opening opening)
-    : folder_(std::move(folder)), identity_(identity), opening_(opening) {}
+DiskDirectory::DiskDirectory(Descriptor folder, FileIdentity identity, Opening opening,
+                             std::optional<mode_t> mask)
+    : folder_(std::move(folder)), identity_(identity), opening_(opening), mask_(mask) {}
 
-Result<std::unique_ptr<DiskDirectory>> DiskDirectory::adopt(Descriptor folder, Opening opening) {
+Result<std::unique_ptr<DiskDirectory>> DiskDirectory::adopt(Descriptor folder, Opening opening,
+                                                            std::optional<mode_t> mask) {
   if (!folder) return last_error();
   const auto status = status_of_open(folder.get());
   if (!status) return status.error();
-  return std::unique_ptr<DiskDirectory>(new DiskDirectory(std::move(folder), status->identity, opening));
+  return std::unique_ptr<DiskDirectory>(
+      new DiskDirectory(std::move(folder), status->identity, opening, mask));
 }
 
 Result<std::unique_ptr<DiskDirectory>> DiskDirectory::at(const std::filesystem::path& path, bool create,
-                                                         Opening opening) {
-  if (create) {
-    std::error_code error;
-    std::filesystem::create_directories(path, error);
-    if (error && error != std::errc::file_exists) return system_error(error.value());
-  }
-  return adopt(Descriptor(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)), opening);
+                                                         Opening opening, std::optional<mode_t> mask) {
+  if (create)
+    if (auto made = make_folders(path, mask); !made) return made.error();
+  return adopt(Descriptor(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)), opening, mask);
 }
 
 Result<std::string> DiskDirectory::path() const {
@@ -187,17 +203,19 @@ Result<std::string> DiskDirectory::path() const {
 }
 
 Result<std::unique_ptr<DiskDirectory>> DiskDirectory::parent() const {
-  return adopt(Descriptor(::openat(folder_.get(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC)), opening_);
+  return adopt(Descriptor(::openat(folder_.get(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC)), opening_,
+               mask_);
 }
 
 Result<std::unique_ptr<Directory>> DiskDirectory::open(const std::string& name) {
-  auto opened = adopt(open_folder(folder_.get(), name.c_str(), opening_), opening_);
+  auto opened = adopt(open_folder(folder_.get(), name.c_str(), opening_), opening_, mask_);
   if (!opened) return opened.error();
   return std::unique_ptr<Directory>(std::move(*opened));
 }
 
 Result<void> DiskDirectory::make_folder(const std::string& name) {
-  return done(::mkdirat(folder_.get(), name.c_str(), 0777));
+  const FileMask masked(mask_);
+  return done(::mkdirat(folder_.get(), name.c_str(), masked.mode(0777)));
 }
 
 Result<std::optional<FileStatus>> DiskDirectory::status(const std::string& name) {
@@ -226,7 +244,8 @@ Result<std::unique_ptr<OldFile>> DiskDirectory::read(const std::string& name) {
 
 Result<std::unique_ptr<NewFile>> DiskDirectory::create(const std::string& temporary) {
   constexpr int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-  Descriptor file(::openat(folder_.get(), temporary.c_str(), flags, 0666));
+  const FileMask masked(mask_);
+  Descriptor file(::openat(folder_.get(), temporary.c_str(), flags, masked.mode(0666)));
   if (!file) return last_error();
   Descriptor folder(::fcntl(folder_.get(), F_DUPFD_CLOEXEC, 3));
   if (!folder) return last_error();

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
+#include <sys/types.h>
 
 #include "engine/peer_node/descriptor.hpp"
 #include "engine/peer_node/files/directory.hpp"
@@ -15,9 +17,11 @@ class DiskDirectory final : public Directory {
   enum class Opening { best, without_openat2 };
 
   // The folder that a user names; links in that path are the user's own, and followed. `create`: made, with
-  // its parents, where there is none.
+  // its parents, where there is none. Files and folders that are made here and below come out as with this
+  // umask; without one, as with that of the process.
   static Result<std::unique_ptr<DiskDirectory>> at(const std::filesystem::path& path, bool create,
-                                                   Opening opening = Opening::best);
+                                                   Opening opening = Opening::best,
+                                                   std::optional<mode_t> mask = std::nullopt);
 
   // Its path without any link in it, at this moment.
   Result<std::string> path() const;
@@ -41,12 +45,14 @@ class DiskDirectory final : public Directory {
   Result<Space> space() override;
 
  private:
-  DiskDirectory(Descriptor folder, FileIdentity identity, Opening opening);
-  static Result<std::unique_ptr<DiskDirectory>> adopt(Descriptor folder, Opening opening);
+  DiskDirectory(Descriptor folder, FileIdentity identity, Opening opening, std::optional<mode_t> mask);
+  static Result<std::unique_ptr<DiskDirectory>> adopt(Descriptor folder, Opening opening,
+                                                      std::optional<mode_t> mask);
 
   Descriptor folder_;
   FileIdentity identity_;
   Opening opening_;
+  std::optional<mode_t> mask_;
 };
 
 // Whether it is that folder or lies below it.
