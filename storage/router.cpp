@@ -91,6 +91,7 @@ RouterImpl::RouterImpl(RouterOptions options)
       fresh_prefix_(std::move(options.fresh_prefix)),
       fresh_text_(options.fresh_text),
       limits_(options.limits),
+      pointed_(options.pointed_keys_bytes),
       tidying_(std::move(options.tidying)) {
   for (RoutedStore& store : options.stores) {
     (void)backend_of(store);
@@ -209,6 +210,7 @@ Result<void> RouterImpl::close_alone() {
     silent_.clear();
     waiting_ = 0;
   }
+  pointed_.forget();
   return root_owned_ ? root_.close() : Result<void>();
 }
 
@@ -413,8 +415,7 @@ Result<std::unique_ptr<Changes>> RouterImpl::changes(const ChangeOptions& option
 }
 
 Result<Router::Explanation> RouterImpl::explain(Bytes value, const Traits& traits) {
-  bool to_root = false;
-  auto ports = route(value, traits, to_root);
+  auto ports = route(value, traits);
   if (!ports) return ports.error();
   Explanation out;
   for (const RouterPort* port : *ports) out.stores.push_back(port->label());

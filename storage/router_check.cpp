@@ -136,8 +136,7 @@ Result<void> RouterImpl::rebalance(Bytes key, Bytes record, const Entry& entry, 
     value = to_buffer(entry.inline_value);
   else if (!read(key, *entry.pointer, value, Checked::yes, false))
     return {};  // reported already
-  bool to_root = false;
-  auto wanted = route(value, traits, to_root);
+  auto wanted = route(value, traits);
   if (!wanted) return {};
   std::set<Number> now, then;
   if (entry.pointer)

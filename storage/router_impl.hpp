@@ -12,6 +12,7 @@
 
 #include "storage/backend_support.hpp"
 #include "storage/change_hub.hpp"
+#include "storage/pointed_keys.hpp"
 #include "storage/router_port.hpp"
 #include "storage/router_records.hpp"
 
@@ -37,6 +38,8 @@ class KeyLocks {
   std::condition_variable freed_;
   std::unordered_set<std::string> held_;
 };
+
+class PutPlan;
 
 class RouterImpl final : public Router {
  public:
@@ -108,7 +111,8 @@ class RouterImpl final : public Router {
   std::shared_lock<std::shared_mutex> enter();
 
   // -- Writing.
-  Result<std::vector<RouterPort*>> route(Bytes value, const Traits& traits, bool& to_root);
+  // The stores that get a copy: none, where it lies in the root.
+  Result<std::vector<RouterPort*>> route(Bytes value, const Traits& traits);
   // `silent`: followers are not told; `only_if`: the root's record that the one key has to have still when
   // the put is made, whoever writes meanwhile; else not_found; `copies_first`: they are synced before the
   // root names them, whether the put is or not.
@@ -119,6 +123,9 @@ class RouterImpl final : public Router {
     const Batch* with = nullptr;  // puts that the root gets in the same write
   };
   Result<void> put_through(const Batch& batch, Durable durable, const Quietly& quietly);
+  Result<void> replace(PutPlan& plan, const Batch::Operation& operation, const std::optional<Bytes>& only_if);
+  void tell_pointed(const PutPlan& plan);
+  void learn_pointed();
   Result<std::optional<Buffer>> root_record(Bytes outer_key);
   Buffer fresh_outer_key();
   std::uint64_t begin_version();
@@ -213,6 +220,8 @@ class RouterImpl final : public Router {
   std::set<RouterPort*> silent_;          // whose answer decides what became of unverified puts
 
   KeyLocks keys_;
+  PointedKeys pointed_;
+  std::mutex learning_;
 
   std::mutex committing_;  // orders the writes of the root; guards what follows
   ChangeHub hub_;

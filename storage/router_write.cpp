@@ -4,7 +4,6 @@
 
 #include "sheaf/protocol/key.hpp"
 #include "storage/router_impl.hpp"
-#include "storage/xxh3.hpp"
 
 namespace sheaf {
 
@@ -27,10 +26,7 @@ class PutPlan {
   Journal journal_;
   std::size_t journal_bytes_ = 0;
   std::map<RouterPort*, Batch> copies_;
-
-  bool has_values() const {
-    return std::any_of(puts_.begin(), puts_.end(), [](const Put& put) { return !put.pointer.block; });
-  }
+  bool has_values_ = false;  // that go to other stores
 };
 
 KeyLocks::Held::Held(KeyLocks& locks, std::vector<std::string> keys) : locks_(locks), keys_(std::move(keys)) {
@@ -81,6 +77,8 @@ void put_inline(Batch& root, Bytes outer_key, Bytes value, const Traits& traits)
   record.push_back(inline_mark);
   root.put_copy(entry_key(outer_key), record, traits);
 }
+
+bool is_pointer(Bytes record) { return !record.empty() && record.back() == pointer_mark; }
 
 bool only_state(const Batch& batch) {
   for (std::size_t i = 0; i < batch.size(); ++i)
@@ -165,12 +163,12 @@ Result<std::optional<Buffer>> RouterImpl::root_record(Bytes outer_key) {
   return std::optional(std::move(record));
 }
 
-Result<std::vector<RouterPort*>> RouterImpl::route(Bytes value, const Traits& traits, bool& to_root) {
+Result<std::vector<RouterPort*>> RouterImpl::route(Bytes value, const Traits& traits) {
   std::vector<std::string> labels = mapper_->labels(value, traits);
   if (labels.empty() && traits.role == Traits::Role::block) labels.emplace_back(root_label);
   if (labels.empty() && !fallback_.empty()) labels.push_back(fallback_);
   std::vector<RouterPort*> ports;
-  to_root = false;
+  bool to_root = false;
   for (const std::string& label : labels) {
     if (label == root_label) {
       to_root = true;
@@ -232,6 +230,39 @@ Result<void> RouterImpl::write_copies(RouterPort& port, const Batch& batch, Dura
   return port.write(slice, durable);
 }
 
+// Looks for what lies under the key of a value or block: its copies have to go, and the journal of an
+// unsynced put says what the key goes back to.
+Result<void> RouterImpl::replace(PutPlan& plan, const Batch::Operation& operation,
+                                 const std::optional<Bytes>& only_if) {
+  const bool value = operation.traits.role == Traits::Role::value;
+  const auto may_have_copies = [&] { return pointed_.may_hold(PointedKeys::hash_of(operation.key)); };
+  const bool needed =
+      only_if || (!operation.traits.fresh && (!value || plan.journal_.verify || may_have_copies()));
+  std::optional<Buffer> old;
+  if (needed) {
+    auto found = root_record(operation.key);
+    if (!found) return found.error();
+    old = std::move(*found);
+    if (value && !plan.journal_.verify && !(old && is_pointer(*old))) pointed_.looked_in_vain();
+  }
+  if (only_if && (!old || !equal(*old, *only_if))) return StorageErrc::not_found;
+  std::optional<Pointer> old_pointer;
+  if (old) {
+    auto entry = decode_entry(*old);
+    // What cannot be read can still be deleted.
+    if (!entry && operation.kind == Batch::Kind::del) entry = Entry{};
+    if (!entry) return entry.error();
+    old_pointer = std::move(entry->pointer);
+  }
+  if (old_pointer && old_pointer->reversed)
+    for (const CopyAt& copy : old_pointer->copies) plan.root_.del(reverse_key(copy.store, copy.key));
+  if ((value && (needed || plan.journal_.verify)) || old_pointer) {
+    plan.journal_bytes_ += operation.key.size() + (old ? old->size() : 0) + 8;
+    plan.journal_.before.push_back({.key = to_buffer(operation.key), .record = std::move(old)});
+  }
+  return {};
+}
+
 Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const Quietly& quietly) {
   const bool versioned = !batch.empty() && !only_state(batch);
   if (versioned)
@@ -253,7 +284,23 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
   } ending{*this, plan.version_};
 
   const std::vector<bool> counts = last_of_each_key(batch);
-  std::uint64_t random = versioned ? fresh_keys_.number() : 0;
+  const auto is_put = [](const Batch::Operation& operation) {
+    return operation.kind == Batch::Kind::put && operation.traits.role != Traits::Role::state;
+  };
+
+  // Where everything goes, and so whether the journal has to say what lies there now.
+  std::vector<std::vector<RouterPort*>> routes(batch.size());
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const Batch::Operation operation = batch[i];
+    if (!counts[i] || !is_put(operation)) continue;
+    auto ports = route(operation.value, operation.traits);
+    if (!ports) return ports.error();
+    routes[i] = std::move(*ports);
+    if (!routes[i].empty() && operation.traits.role == Traits::Role::value) plan.has_values_ = true;
+  }
+  plan.journal_.verify = durable == Durable::no && plan.has_values_;
+
+  std::uint64_t random = plan.has_values_ ? fresh_keys_.number() : 0;
   // What goes to other stores leaves a pointer here; more than this one does not guess.
   constexpr std::size_t guess_most = 4096;
   plan.root_.reserve(batch.size() + 8, std::min(batch.bytes() / 4, guess_most) + 64 * batch.size());
@@ -266,40 +313,16 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
           : plan.root_.del(entry_key(operation.key), operation.traits);
       continue;
     }
-
-    std::optional<Buffer> old;
-    if (!operation.traits.fresh) {
-      auto found = root_record(operation.key);
-      if (!found) return found.error();
-      old = std::move(*found);
-    }
-    if (quietly.only_if && (!old || !equal(*old, *quietly.only_if))) return StorageErrc::not_found;
-    std::optional<Pointer> old_pointer;
-    if (old) {
-      auto entry = decode_entry(*old);
-      if (!entry && !put) entry = Entry{};  // what cannot be read can still be deleted
-      if (!entry) return entry.error();
-      old_pointer = std::move(entry->pointer);
-    }
-    if (old_pointer && old_pointer->reversed)
-      for (const CopyAt& copy : old_pointer->copies) plan.root_.del(reverse_key(copy.store, copy.key));
-    if (operation.traits.role == Traits::Role::value || old_pointer) {
-      plan.journal_bytes_ += operation.key.size() + (old ? old->size() : 0) + 8;
-      plan.journal_.before.push_back({.key = to_buffer(operation.key), .record = std::move(old)});
-    }
-
+    if (auto replaced = replace(plan, operation, quietly.only_if); !replaced) return replaced;
     if (!put) {
       plan.root_.del(entry_key(operation.key), operation.traits);
       continue;
     }
-    bool to_root = false;
-    auto ports = route(operation.value, operation.traits, to_root);
-    if (!ports) return ports.error();
-    if (ports->empty()) {
+    if (routes[i].empty()) {
       put_inline(plan.root_, operation.key, operation.value, operation.traits);
       continue;
     }
-    PutPlan::Put routed{.operation = operation, .pointer = {}, .ports = std::move(*ports)};
+    PutPlan::Put routed{.operation = operation, .pointer = {}, .ports = std::move(routes[i])};
     routed.pointer.version = plan.version_;
     routed.pointer.length = operation.value.size();
     routed.pointer.block = operation.traits.role == Traits::Role::block;
@@ -315,17 +338,16 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
   }
 
   Durable copies_durable = quietly.copies_first ? Durable::yes : durable;
-  plan.journal_.verify = durable == Durable::no && plan.has_values();
   if (plan.journal_.verify && plan.journal_bytes_ > journal_bytes_most) {
     plan.journal_.verify = false;
     copies_durable = Durable::yes;
   }
-  if (!plan.journal_.verify) {
+  if (!plan.journal_.verify && !plan.journal_.before.empty()) {
     // What an unsettled put before this one would put back must not be taken for that put's own.
     const std::lock_guard committing(committing_);
     std::erase_if(plan.journal_.before, [&](const Journal::Before& before) {
-      const bool pointed = before.record && before.record->back() == pointer_mark;
-      return !pointed && !reversible_.contains(xxh3_64(before.key));
+      const bool pointed = before.record && is_pointer(*before.record);
+      return !pointed && !reversible_.contains(PointedKeys::hash_of(before.key));
     });
   }
   if (quietly.with)
@@ -379,6 +401,7 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
       const bool moved_on = now && (!*now || !equal(**now, *quietly.only_if));
       if (!now || moved_on) return give_up(now ? Error(StorageErrc::not_found) : now.error());
     }
+    if (pointed_.gathers()) tell_pointed(plan);
     if (auto written = root_.write(plan.root_, durable); !written) {
       note("root: " + root_.trouble());
       // Of a poisoned root nobody knows what it has kept; opening it again shows which copies are named.
@@ -403,7 +426,46 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
   if (unsettled_ >= settle_at || unsettled_bytes_ >= settle_bytes ||
       (versioned && plan.version_ % settle_at == 0))
     settle_soon();
+  if (pointed_.page_due()) learn_pointed();
   return {};
+}
+
+// Requires: committing_ is held, and the root is not written yet.
+void RouterImpl::tell_pointed(const PutPlan& plan) {
+  for (const PutPlan::Put& put : plan.puts_)
+    if (!put.pointer.block) pointed_.add(PointedKeys::hash_of(put.operation.key));
+  // What may go back may get its pointer back.
+  if (plan.journal_.verify)
+    for (const Journal::Before& before : plan.journal_.before) pointed_.add(PointedKeys::hash_of(before.key));
+}
+
+// A page of the walk. Somebody who does it already is not waited for.
+void RouterImpl::learn_pointed() {
+  const std::unique_lock learning(learning_, std::try_to_lock);
+  if (!learning || !pointed_.page_due()) return;
+  {
+    const std::lock_guard committing(committing_);
+    if (!pointed_.begin_page()) return;
+    if (!pointed_.after())
+      for (const std::uint64_t hash : reversible_) pointed_.add(hash);
+  }
+  const auto after = pointed_.after();
+  auto cursor = root_.iterate(after ? KeyRange{.gt = *after, .lt = past(entry_prefix)}
+                                    : KeyRange{.gte = entry_prefix, .lt = past(entry_prefix)});
+  if (!cursor) return pointed_.give_up();
+  std::vector<std::uint64_t> found;
+  std::size_t bytes = 0;
+  for (std::size_t records = 0; records < PointedKeys::page_records && bytes < PointedKeys::page_bytes;
+       ++records) {
+    const auto more = (*cursor)->next();
+    if (!more) return pointed_.give_up();
+    if (!*more) return pointed_.end_page(found, std::nullopt);
+    const Bytes outer = (*cursor)->key().subspan(1), record = (*cursor)->value();
+    bytes += record.size();
+    const bool values = !traits_ || traits_->traits(outer).role == Traits::Role::value;
+    if (values && is_pointer(record)) found.push_back(PointedKeys::hash_of(outer));
+  }
+  pointed_.end_page(found, to_buffer((*cursor)->key()));
 }
 
 }  // namespace sheaf

@@ -195,17 +195,29 @@ void only_missing_copies(Router& router) {
   REQUIRE(check_all(router).findings.empty());
 }
 
+struct Run {
+  Durable durable;
+  bool settling = false;
+  bool knowing = false;  // the router knows before the crash which keys have copies
+};
+
 // False once the crash would have come after the end.
-bool crash_once(Durable durable, const Loss& loss, std::uint64_t at, bool settling, Seen& seen) {
+bool crash_once(const Run& run, const Loss& loss, std::uint64_t at, Seen& seen) {
   static const std::vector<Values> expected = states();
+  const Durable durable = run.durable;
   Machine machine;
-  machine.env.crash_at(at);
+  if (run.knowing) {
+    REQUIRE(machine.router->open());
+    learn_pointed(*machine.router);
+    REQUIRE(machine.router->sync());
+  }
+  machine.env.crash_at(machine.env.operations() + at);
   std::size_t acknowledged = 0;
   std::size_t synced = 0;
   if (machine.router->open()) {
     while (acknowledged < script().size() && play(*machine.router, script()[acknowledged], durable)) {
       ++acknowledged;
-      if (!settling || acknowledged % 3 != 0) continue;
+      if (!run.settling || acknowledged % 3 != 0) continue;
       if (!machine.router->sync()) break;
       synced = acknowledged;
     }
@@ -261,6 +273,8 @@ bool crash_and_lose_a_disk_for_a_while(const Loss& loss, std::uint64_t at, Seen&
   INFO("operation ", at, ", acknowledged ", acknowledged);
   machine.second.away = true;
   if (!machine.router->open()) return reached;  // it was new to the root, and has to answer then
+  const bool knowing = at % 3 == 0;
+  if (knowing) learn_pointed(*machine.router);
   Values while_away;
   for (int n = 0; n < 3; ++n) {
     const std::string key = "while away " + std::to_string(n);
@@ -337,11 +351,11 @@ bool crash_and_adopt(const Loss& loss, std::uint64_t at) {
 
 Seen crash_everywhere(Durable durable) {
   Seen seen;
-  for (const bool settling : {false, true})
+  for (const Run& run : {Run{durable}, Run{durable, true}, Run{durable, false, true}})
     for (const Loss& loss : losses) {
-      INFO(std::string(loss.name), ", settling ", settling);
+      INFO(std::string(loss.name), ", settling ", run.settling, ", knowing ", run.knowing);
       std::uint64_t at = 0;
-      while (crash_once(durable, loss, at, settling, seen)) ++at;
+      while (crash_once(run, loss, at, seen)) ++at;
       CHECK(at > script().size());
     }
   return seen;
@@ -402,6 +416,31 @@ TEST_CASE(
     CHECK((found == "2 new" || found == "2 old"));
     only_missing_copies(*machine.router);
   }
+}
+
+TEST_CASE("what was put after a delete stays, also where the batch of that delete is undone") {
+  for (const bool knowing : {false, true})
+    for (const char* before : {"in the root", "1 elsewhere"}) {
+      INFO("knowing ", knowing, ", before: ", before);
+      Machine machine;
+      REQUIRE(machine.router->open());
+      REQUIRE(machine.router->put(as_bytes("k"), as_bytes(before), {}, Durable::yes));
+      REQUIRE(machine.router->sync());
+      if (knowing) learn_pointed(*machine.router);
+      Batch batch;
+      batch.put(as_bytes("lost"), as_bytes("2"));
+      batch.del(as_bytes("k"));
+      REQUIRE(machine.router->write(batch, Durable::no));
+      REQUIRE(machine.router->put(as_bytes("k"), as_bytes("in the root, later"), {}, Durable::no));
+      machine.env.crash_at(machine.env.operations());
+      (void)machine.router->close();
+      machine.env.lose_power_by_file([](const std::string& file) {
+        return file.starts_with("/2/") ? Unsynced::dropped : Unsynced::kept;
+      });
+      REQUIRE(machine.router->open());
+      CHECK(contents(*machine.router) == Values{{"k", "in the root, later"}});
+      only_missing_copies(*machine.router);
+    }
 }
 
 }  // namespace sheaf::test
