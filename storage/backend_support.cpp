@@ -70,21 +70,25 @@ FreshKeys::FreshKeys(RandomSource* source) : source_(source) {
   source_ = own_.get();
 }
 
-Buffer FreshKeys::next() {
-  const std::lock_guard lock(drawing_);
+Bytes FreshKeys::draw() {
   if (left_ == 0) {
     source_->fill(drawn_);
     left_ = drawn_.size();
   }
-  const auto end = drawn_.end() - static_cast<std::ptrdiff_t>(left_);
+  const Bytes drawn = Bytes(drawn_).last(left_).first(key_bytes);
   left_ -= key_bytes;
-  return Buffer(end, end + key_bytes);
+  return drawn;
+}
+
+Buffer FreshKeys::next() {
+  const std::lock_guard lock(drawing_);
+  return to_buffer(draw());
 }
 
 std::uint64_t FreshKeys::number() {
-  const Buffer key = next();
+  const std::lock_guard lock(drawing_);
   std::uint64_t number = 0;
-  std::memcpy(&number, key.data(), sizeof number);
+  std::memcpy(&number, draw().data(), sizeof number);
   return number;
 }
 

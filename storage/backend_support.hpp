@@ -43,6 +43,8 @@ class FreshKeys {
  private:
   static constexpr std::size_t key_bytes = 16;
 
+  Bytes draw();  // Requires: drawing_ is held, as long as what it gives is used.
+
   std::mutex drawing_;
   std::unique_ptr<RandomSource> own_;
   RandomSource* source_;

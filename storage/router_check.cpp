@@ -167,7 +167,7 @@ Result<void> RouterImpl::find_orphans(const CheckOptions& options, CheckReport& 
       report.findings.push_back({.kind = Kind::unreadable, .key = {}, .store = port->label()});
       continue;
     }
-    std::set<std::uint64_t> under_way;
+    std::vector<std::uint64_t> under_way;
     std::uint64_t end = 0;
     {
       const std::lock_guard lock(versions_);
@@ -192,7 +192,7 @@ Result<void> RouterImpl::find_orphans(const CheckOptions& options, CheckReport& 
         if (!readable || !*more) break;
         const Buffer at = to_buffer((*cursor)->key());
         const auto key = versioned(at);
-        if (!key || key->version >= end || under_way.contains(key->version)) continue;
+        if (!key || key->version >= end || std::ranges::binary_search(under_way, key->version)) continue;
         const Buffer copy = blocks ? at : to_buffer(key->rest);
         const auto record =
             blocks ? Result<CopyRecord>(CopyRecord{}) : decode_copy_record((*cursor)->value());

@@ -2,42 +2,22 @@
 // (journal and sweeps), checking, adopting.
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <map>
 #include <set>
 #include <shared_mutex>
 #include <unordered_set>
+#include <vector>
 
 #include "storage/backend_support.hpp"
 #include "storage/change_hub.hpp"
+#include "storage/key_locks.hpp"
 #include "storage/pointed_keys.hpp"
 #include "storage/router_port.hpp"
 #include "storage/router_records.hpp"
 
 namespace sheaf {
-
-// Keys that a writer works on; another writer of one of them waits.
-class KeyLocks {
- public:
-  class Held {
-   public:
-    Held(KeyLocks& locks, std::vector<std::string> keys);
-    ~Held();
-    Held(const Held&) = delete;
-    Held& operator=(const Held&) = delete;
-
-   private:
-    KeyLocks& locks_;
-    std::vector<std::string> keys_;  // sorted, each once
-  };
-
- private:
-  std::mutex mutex_;
-  std::condition_variable freed_;
-  std::unordered_set<std::string> held_;
-};
 
 class PutPlan;
 
@@ -235,8 +215,8 @@ class RouterImpl final : public Router {
   std::mutex versions_;  // guards what follows
   std::uint64_t next_version_ = 1;
   std::uint64_t reserved_ = 1;
-  std::uint64_t format_ = 0;  // of the root
-  std::set<std::uint64_t> in_flight_;
+  std::uint64_t format_ = 0;              // of the root
+  std::vector<std::uint64_t> in_flight_;  // ascending
 
   std::mutex settling_;
   std::unique_ptr<Lane> tidying_;  // may be none

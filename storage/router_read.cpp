@@ -174,8 +174,9 @@ Result<void> RouterImpl::keep_aside(Bytes key, Bytes value, std::uint64_t versio
 // Writes the good value over copies that are missing or wrong, unless the key has moved on meanwhile.
 Result<void> RouterImpl::mend(Bytes key, const Pointer& pointer, Bytes value,
                               std::span<const std::size_t> bad) {
-  const KeyLocks::Held held(keys_, pointer.block ? std::vector<std::string>()
-                                                 : std::vector<std::string>{std::string(as_text(key))});
+  std::vector<std::uint64_t> locked;
+  if (!pointer.block) locked.push_back(KeyLocks::hash_of(key));
+  const KeyLocks::Held held(keys_, std::move(locked));
   for (const std::size_t at : bad) {
     const CopyAt& copy = pointer.copies[at];
     RouterPort* const store = port(copy.store);

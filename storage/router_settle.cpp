@@ -369,7 +369,7 @@ Result<bool> RouterImpl::named(Bytes outer_key, std::uint64_t version, Number st
 Result<void> RouterImpl::sweep(RouterPort& port) {
   if (rebuilding_) return {};
   const std::uint64_t reasons = port.sweeps.begin();
-  std::set<std::uint64_t> under_way;
+  std::vector<std::uint64_t> under_way;
   std::uint64_t end = 0;
   {
     const std::lock_guard lock(versions_);
@@ -392,7 +392,7 @@ Result<void> RouterImpl::sweep(RouterPort& port) {
       if (!more || !*more) break;  // what cannot be read is check()'s to report
       const Bytes at = (*cursor)->key();
       const auto key = versioned(at);
-      if (!key || key->version >= end || under_way.contains(key->version)) continue;
+      if (!key || key->version >= end || std::ranges::binary_search(under_way, key->version)) continue;
       const auto record = blocks ? Result<CopyRecord>(CopyRecord{}) : decode_copy_record((*cursor)->value());
       const Bytes copy = blocks ? at : key->rest;
       if (record) {
@@ -414,7 +414,7 @@ Result<void> RouterImpl::sweep(RouterPort& port) {
   }
   if (!orphans.empty())
     if (auto gone = write_copies(port, orphans, Durable::no); !gone) return gone;
-  const std::uint64_t lowest = under_way.empty() ? end : std::min(end, *under_way.begin());
+  const std::uint64_t lowest = under_way.empty() ? end : std::min(end, under_way.front());
   if (port.settled < lowest) port.settled = lowest;
   port.sweeps.end(reasons);
   return {};

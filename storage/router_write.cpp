@@ -29,53 +29,40 @@ class PutPlan {
   bool has_values_ = false;  // that go to other stores
 };
 
-KeyLocks::Held::Held(KeyLocks& locks, std::vector<std::string> keys) : locks_(locks), keys_(std::move(keys)) {
-  if (keys_.empty()) return;
-  std::sort(keys_.begin(), keys_.end());
-  keys_.erase(std::unique(keys_.begin(), keys_.end()), keys_.end());
-  std::unique_lock lock(locks_.mutex_);
-  locks_.freed_.wait(lock, [&] {
-    return std::none_of(keys_.begin(), keys_.end(),
-                        [&](const auto& key) { return locks_.held_.contains(key); });
-  });
-  locks_.held_.insert(keys_.begin(), keys_.end());
-}
-
-KeyLocks::Held::~Held() {
-  if (keys_.empty()) return;
-  {
-    const std::lock_guard lock(locks_.mutex_);
-    for (const auto& key : keys_) locks_.held_.erase(key);
-  }
-  locks_.freed_.notify_all();
-}
-
 namespace {
 
-// Which operations count: the last one of a key. State is left to the order of the root's batch.
-std::vector<bool> last_of_each_key(const Batch& batch) {
-  std::vector<bool> counts(batch.size(), true);
-  if (batch.size() < 2) return counts;
-  std::unordered_map<std::string_view, std::size_t> last;
-  last.reserve(batch.size());
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    const Batch::Operation operation = batch[i];
-    if (operation.traits.role == Traits::Role::state) continue;
-    const auto [at, fresh] = last.try_emplace(as_text(operation.key), i);
-    if (fresh) continue;
-    counts[at->second] = false;
-    at->second = i;
+// Whether an operation counts: the last one of its key does. State is left to the order of the root's batch.
+class LastOfEachKey {
+ public:
+  explicit LastOfEachKey(const Batch& batch) {
+    if (batch.size() < 2) return;
+    counts_.assign(batch.size(), true);
+    std::unordered_map<std::string_view, std::size_t> last;
+    last.reserve(batch.size());
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      const Batch::Operation operation = batch[i];
+      if (operation.traits.role == Traits::Role::state) continue;
+      const auto [at, fresh] = last.try_emplace(as_text(operation.key), i);
+      if (fresh) continue;
+      counts_[at->second] = false;
+      at->second = i;
+    }
   }
-  return counts;
+  bool operator[](std::size_t at) const { return counts_.empty() || counts_[at]; }
+
+ private:
+  std::vector<bool> counts_;  // none: all do
+};
+
+void put_entry(Batch& root, Bytes outer_key, std::span<const Bytes> record, const Traits& traits) {
+  const Bytes key[] = {entry_prefix, outer_key};
+  root.put_joined(key, record, traits);
 }
 
 // The root's record of a value that lies in the root itself.
 void put_inline(Batch& root, Bytes outer_key, Bytes value, const Traits& traits) {
-  Buffer record;
-  record.reserve(value.size() + 1);
-  append(record, value);
-  record.push_back(inline_mark);
-  root.put_copy(entry_key(outer_key), record, traits);
+  const Bytes record[] = {value, Bytes(&inline_mark, 1)};
+  put_entry(root, outer_key, record, traits);
 }
 
 bool is_pointer(Bytes record) { return !record.empty() && record.back() == pointer_mark; }
@@ -120,18 +107,18 @@ Buffer RouterImpl::fresh_outer_key() {
 
 std::uint64_t RouterImpl::begin_version() {
   const std::lock_guard lock(versions_);
-  in_flight_.insert(next_version_);
+  in_flight_.push_back(next_version_);
   return next_version_++;
 }
 
 void RouterImpl::end_version(std::uint64_t version) {
   const std::lock_guard lock(versions_);
-  in_flight_.erase(version);
+  in_flight_.erase(std::lower_bound(in_flight_.begin(), in_flight_.end(), version));
 }
 
 std::uint64_t RouterImpl::lowest_in_flight() {
   const std::lock_guard lock(versions_);
-  return in_flight_.empty() ? next_version_ : *in_flight_.begin();
+  return in_flight_.empty() ? next_version_ : in_flight_.front();
 }
 
 // Versions are never given out twice: the root says how far they may have got, synced, before they do. And in
@@ -198,8 +185,7 @@ void RouterImpl::add_copy(Batch& batch, const Pointer& pointer, const CopyAt& co
   const Traits traits{.role = pointer.block ? Traits::Role::block : Traits::Role::value, .fresh = fresh};
   batch.put(copy_key(pointer, copy, outer_key), value, traits);
   if (!pointer.block)
-    batch.put_copy(copy_record_key(pointer.version, copy.key),
-                   encode_copy_record(outer_key, pointer.length, pointer.checksum), traits);
+    put_copy_record(batch, pointer.version, copy.key, outer_key, pointer.length, pointer.checksum, traits);
 }
 
 void RouterImpl::add_removal(Batch& batch, const Pointer& pointer, const CopyAt& copy, Bytes outer_key) {
@@ -268,10 +254,10 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
   if (versioned)
     if (auto reserved = reserve_versions(); !reserved) return reserved;
 
-  std::vector<std::string> locked;
+  std::vector<std::uint64_t> locked;
   if (versioned)
     for (std::size_t i = 0; i < batch.size(); ++i)
-      if (batch[i].traits.role == Traits::Role::value) locked.emplace_back(as_text(batch[i].key));
+      if (batch[i].traits.role == Traits::Role::value) locked.push_back(KeyLocks::hash_of(batch[i].key));
   const KeyLocks::Held held(keys_, std::move(locked));
 
   PutPlan plan(versioned ? begin_version() : 0);
@@ -283,27 +269,33 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
     }
   } ending{*this, plan.version_};
 
-  const std::vector<bool> counts = last_of_each_key(batch);
+  const LastOfEachKey counts(batch);
   const auto is_put = [](const Batch::Operation& operation) {
     return operation.kind == Batch::Kind::put && operation.traits.role != Traits::Role::state;
   };
 
   // Where everything goes, and so whether the journal has to say what lies there now.
+  constexpr std::size_t usual_pointer = 64, usual_journal = 96;
+  std::size_t root_bytes = usual_journal;
   std::vector<std::vector<RouterPort*>> routes(batch.size());
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const Batch::Operation operation = batch[i];
-    if (!counts[i] || !is_put(operation)) continue;
-    auto ports = route(operation.value, operation.traits);
-    if (!ports) return ports.error();
-    routes[i] = std::move(*ports);
-    if (!routes[i].empty() && operation.traits.role == Traits::Role::value) plan.has_values_ = true;
+    if (!counts[i]) continue;
+    root_bytes += operation.key.size() + usual_pointer;
+    if (is_put(operation)) {
+      auto ports = route(operation.value, operation.traits);
+      if (!ports) return ports.error();
+      routes[i] = std::move(*ports);
+    }
+    if (routes[i].empty())
+      root_bytes += operation.value.size();
+    else if (operation.traits.role == Traits::Role::value)
+      plan.has_values_ = true;
   }
   plan.journal_.verify = durable == Durable::no && plan.has_values_;
 
   std::uint64_t random = plan.has_values_ ? fresh_keys_.number() : 0;
-  // What goes to other stores leaves a pointer here; more than this one does not guess.
-  constexpr std::size_t guess_most = 4096;
-  plan.root_.reserve(batch.size() + 8, std::min(batch.bytes() / 4, guess_most) + 64 * batch.size());
+  plan.root_.reserve(batch.size() + 4, root_bytes);
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const Batch::Operation operation = batch[i];
     const bool put = operation.kind == Batch::Kind::put;
@@ -330,10 +322,14 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
     for (RouterPort* const port : routed.ports) {
       CopyAt copy{.store = port->number, .key = {}};
       if (!routed.pointer.block) copy.key = value_copy_key(plan.version_, random++);
-      add_copy(plan.copies_[port], routed.pointer, copy, operation.key, operation.value, true);
+      Batch& copies = plan.copies_[port];
+      if (copies.empty()) copies.reserve(2 * batch.size(), 2 * (64 + operation.key.size()) * batch.size());
+      add_copy(copies, routed.pointer, copy, operation.key, operation.value, true);
       routed.pointer.copies.push_back(std::move(copy));
     }
-    plan.root_.put_copy(entry_key(operation.key), encode_pointer(routed.pointer), operation.traits);
+    const Buffer pointer = encode_pointer(routed.pointer);
+    const Bytes record[] = {pointer};
+    put_entry(plan.root_, operation.key, record, operation.traits);
     plan.puts_.push_back(std::move(routed));
   }
 

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "sheaf/protocol/bytes.hpp"
@@ -50,6 +51,8 @@ class Batch {
   // Requires: a key of at least one byte.
   void put(Bytes key, Bytes value, const Traits& traits = {});
   void put_copy(Bytes key, Bytes value, const Traits& traits = {});
+  // A copy of what the parts make one after another.
+  void put_joined(std::span<const Bytes> key, std::span<const Bytes> value, const Traits& traits = {});
   void del(Bytes key, const Traits& traits = {});
 
   void reserve(std::size_t operations, std::size_t copied_bytes);  // a hint
@@ -57,7 +60,17 @@ class Batch {
   bool empty() const { return entries_.empty(); }
   std::size_t size() const { return entries_.size(); }
   std::size_t bytes() const { return bytes_; }  // keys and values together
-  Operation operator[](std::size_t at) const;
+  Operation operator[](std::size_t at) const {
+    const Entry& entry = entries_[at];
+    const std::byte* const key = arena_.data() + entry.key_at;
+    return {.kind = entry.kind,
+            .key = Bytes(key, entry.key_size),
+            .value = Bytes(entry.lent ? entry.lent : key + entry.key_size, entry.value_size),
+            .traits = {.role = entry.role,
+                       .core = entry.has_core ? std::optional(entry.core) : std::nullopt,
+                       .size = entry.value_size,
+                       .fresh = entry.fresh}};
+  }
   void clear();
 
  private:
@@ -73,7 +86,7 @@ class Batch {
     bool fresh;
   };
 
-  void add(Kind kind, Bytes key, Bytes value, bool copy, const Traits& traits);
+  Entry& begin(Kind kind, std::span<const Bytes> key, const Traits& traits);
 
   std::vector<Entry> entries_;
   Buffer arena_;
