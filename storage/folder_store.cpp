@@ -40,7 +40,7 @@ std::unique_ptr<Backend> root_in(const fs::path& folder, bool create, RandomSour
   LevelDbSeams seams;
   seams.records = {
       .bytes = pointer_cache_bytes, .prefix = router_records::entry_prefix[0], .wanted = [](Bytes record) {
-        return !record.empty() && record.back() == router_records::pointer_mark;
+        return router_records::is_pointer(record);
       }};
   return leveldb_backend(options, seams);
 }

@@ -38,7 +38,7 @@ Result<CheckReport> RouterImpl::check(const CheckOptions& options) {
       }
       // Of values in the root nothing is compared here; rebalancing asks where they belong.
       const Bytes record = (*cursor)->value();
-      const bool pointed = !record.empty() && record.back() == pointer_mark;
+      const bool pointed = is_pointer(record);
       page.emplace_back(to_buffer((*cursor)->key().subspan(1)),
                         pointed || options.rebalance ? to_buffer(record) : Buffer{inline_mark});
       bytes += page.back().second.size();

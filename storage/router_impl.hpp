@@ -1,5 +1,5 @@
-// The router from inside. Its parts, one file each: life (router.cpp), writing, reading, walking, settling
-// (journal and sweeps), checking, adopting.
+// The router from inside. Its parts, one file each: life (router.cpp), what a write becomes
+// (router_plan.cpp), writing, reading, walking, settling (journal and sweeps), checking, adopting.
 #pragma once
 
 #include <deque>
@@ -14,12 +14,11 @@
 #include "storage/change_hub.hpp"
 #include "storage/key_locks.hpp"
 #include "storage/pointed_keys.hpp"
+#include "storage/put_plan.hpp"
 #include "storage/router_port.hpp"
 #include "storage/router_records.hpp"
 
 namespace sheaf {
-
-class PutPlan;
 
 class RouterImpl final : public Router {
  public:
@@ -103,7 +102,17 @@ class RouterImpl final : public Router {
     const Batch* with = nullptr;  // puts that the root gets in the same write
   };
   Result<void> put_through(const Batch& batch, Durable durable, const Quietly& quietly);
+  // Its steps.
+  Result<void> route_all(PutPlan& plan);
+  Result<void> gather(PutPlan& plan, const std::optional<Bytes>& only_if);
   Result<void> replace(PutPlan& plan, const Batch::Operation& operation, const std::optional<Bytes>& only_if);
+  void add_put(PutPlan& plan, const Batch::Operation& operation, std::vector<RouterPort*> ports,
+               std::uint64_t& random);
+  void add_journal(PutPlan& plan);
+  Result<void> place_copies(PutPlan& plan);
+  void take_back_copies(const PutPlan& plan);
+  Result<void> commit(PutPlan& plan, const Quietly& quietly);
+
   void tell_pointed(const PutPlan& plan);
   void learn_pointed();
   Result<std::optional<Buffer>> root_record(Bytes outer_key);

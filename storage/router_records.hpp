@@ -72,6 +72,7 @@ struct Entry {
 
 inline constexpr std::byte inline_mark{0};
 inline constexpr std::byte pointer_mark{1};
+inline bool is_pointer(Bytes record) { return !record.empty() && record.back() == pointer_mark; }
 
 Buffer encode_pointer(const Pointer& pointer);  // with its mark
 Result<Entry> decode_entry(Bytes record);       // damaged

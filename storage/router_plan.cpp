@@ -1,0 +1,230 @@
+// What a write of the router becomes: where each value goes, what it replaces, and the records that say so.
+#include <algorithm>
+#include <unordered_map>
+
+#include "storage/router_impl.hpp"
+
+namespace sheaf {
+
+using namespace router_records;
+
+LastOfEachKey::LastOfEachKey(const Batch& batch) {
+  if (batch.size() < 2) return;
+  counts_.assign(batch.size(), true);
+  std::unordered_map<std::string_view, std::size_t> last;
+  last.reserve(batch.size());
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const Batch::Operation operation = batch[i];
+    if (operation.traits.role == Traits::Role::state) continue;
+    const auto [at, fresh] = last.try_emplace(as_text(operation.key), i);
+    if (fresh) continue;
+    counts_[at->second] = false;
+    at->second = i;
+  }
+}
+
+namespace {
+
+void put_entry(Batch& root, Bytes outer_key, std::span<const Bytes> record, const Traits& traits) {
+  const Bytes key[] = {entry_prefix, outer_key};
+  root.put_joined(key, record, traits);
+}
+
+// The root's record of a value that lies in the root itself.
+void put_inline(Batch& root, Bytes outer_key, Bytes value, const Traits& traits) {
+  const Bytes record[] = {value, Bytes(&inline_mark, 1)};
+  put_entry(root, outer_key, record, traits);
+}
+
+}  // namespace
+
+Result<std::vector<RouterPort*>> RouterImpl::route(Bytes value, const Traits& traits) {
+  std::vector<std::string> labels = mapper_->labels(value, traits);
+  if (labels.empty() && traits.role == Traits::Role::block) labels.emplace_back(root_label);
+  if (labels.empty() && !fallback_.empty()) labels.push_back(fallback_);
+  std::vector<RouterPort*> ports;
+  bool to_root = false;
+  for (const std::string& label : labels) {
+    if (label == root_label) {
+      to_root = true;
+      continue;
+    }
+    RouterPort* const found = port(label);
+    if (!found) {
+      note("the mapper names a store that does not exist: " + label);
+      return RouterErrc::no_route;
+    }
+    if (std::find(ports.begin(), ports.end(), found) == ports.end()) ports.push_back(found);
+  }
+  if (ports.empty() && !to_root) {
+    note("no route takes a value of " + std::to_string(value.size()) + " bytes, and there is no fallback");
+    return RouterErrc::no_route;
+  }
+  return ports;
+}
+
+void RouterImpl::add_copy(Batch& batch, const Pointer& pointer, const CopyAt& copy, Bytes outer_key,
+                          Bytes value, bool fresh) {
+  const Traits traits{.role = pointer.block ? Traits::Role::block : Traits::Role::value, .fresh = fresh};
+  batch.put(copy_key(pointer, copy, outer_key), value, traits);
+  if (!pointer.block)
+    put_copy_record(batch, pointer.version, copy.key, outer_key, pointer.length, pointer.checksum, traits);
+}
+
+// Looks for what lies under the key of a value or block: its copies have to go, and the journal of an
+// unsynced put says what the key goes back to.
+Result<void> RouterImpl::replace(PutPlan& plan, const Batch::Operation& operation,
+                                 const std::optional<Bytes>& only_if) {
+  const bool value = operation.traits.role == Traits::Role::value;
+  const auto may_have_copies = [&] { return pointed_.may_hold(PointedKeys::hash_of(operation.key)); };
+  const bool needed =
+      only_if || (!operation.traits.fresh && (!value || plan.journal.verify || may_have_copies()));
+  std::optional<Buffer> old;
+  if (needed) {
+    auto found = root_record(operation.key);
+    if (!found) return found.error();
+    old = std::move(*found);
+    if (value && !plan.journal.verify && !(old && is_pointer(*old))) pointed_.looked_in_vain();
+  }
+  if (only_if && (!old || !equal(*old, *only_if))) return StorageErrc::not_found;
+  std::optional<Pointer> old_pointer;
+  if (old) {
+    auto entry = decode_entry(*old);
+    // What cannot be read can still be deleted.
+    if (!entry && operation.kind == Batch::Kind::del) entry = Entry{};
+    if (!entry) return entry.error();
+    old_pointer = std::move(entry->pointer);
+  }
+  if (old_pointer && old_pointer->reversed)
+    for (const CopyAt& copy : old_pointer->copies) plan.root.del(reverse_key(copy.store, copy.key));
+  if ((value && (needed || plan.journal.verify)) || old_pointer) {
+    plan.journal_bytes += operation.key.size() + (old ? old->size() : 0) + 8;
+    plan.journal.before.push_back({.key = to_buffer(operation.key), .record = std::move(old)});
+  }
+  return {};
+}
+
+// Where everything goes, and so whether the journal has to say what lies there now.
+Result<void> RouterImpl::route_all(PutPlan& plan) {
+  constexpr std::size_t usual_pointer = 64, usual_journal = 96;
+  plan.root_bytes = usual_journal;
+  for (std::size_t i = 0; i < plan.batch.size(); ++i) {
+    const Batch::Operation operation = plan.batch[i];
+    if (!plan.counts[i]) continue;
+    plan.root_bytes += operation.key.size() + usual_pointer;
+    if (operation.kind == Batch::Kind::put && operation.traits.role != Traits::Role::state) {
+      auto ports = route(operation.value, operation.traits);
+      if (!ports) return ports.error();
+      plan.routes[i] = std::move(*ports);
+    }
+    if (plan.routes[i].empty())
+      plan.root_bytes += operation.value.size();
+    else if (operation.traits.role == Traits::Role::value)
+      plan.has_values = true;
+  }
+  plan.journal.verify = plan.durable == Durable::no && plan.has_values;
+  return {};
+}
+
+// The entries of the root, the copies, and what the journal has to tell.
+Result<void> RouterImpl::gather(PutPlan& plan, const std::optional<Bytes>& only_if) {
+  plan.root.reserve(plan.batch.size() + 4, plan.root_bytes);
+  std::uint64_t random = plan.has_values ? fresh_keys_.number() : 0;
+  for (std::size_t i = 0; i < plan.batch.size(); ++i) {
+    const Batch::Operation operation = plan.batch[i];
+    if (!plan.counts[i]) continue;
+    if (operation.traits.role != Traits::Role::state)
+      if (auto replaced = replace(plan, operation, only_if); !replaced) return replaced;
+    if (operation.kind == Batch::Kind::del)
+      plan.root.del(entry_key(operation.key), operation.traits);
+    else if (plan.routes[i].empty())
+      put_inline(plan.root, operation.key, operation.value, operation.traits);
+    else
+      add_put(plan, operation, std::move(plan.routes[i]), random);
+  }
+  return {};
+}
+
+// `random` tells apart the copies of one write, and counts on.
+void RouterImpl::add_put(PutPlan& plan, const Batch::Operation& operation, std::vector<RouterPort*> ports,
+                         std::uint64_t& random) {
+  PutPlan::Put put{.operation = operation, .pointer = {}, .ports = std::move(ports)};
+  put.pointer.version = plan.version;
+  put.pointer.length = operation.value.size();
+  put.pointer.block = operation.traits.role == Traits::Role::block;
+  if (!put.pointer.block) put.pointer.checksum = checksum_of(operation.value);
+  for (RouterPort* const port : put.ports) {
+    CopyAt copy{.store = port->number, .key = {}};
+    if (!put.pointer.block) copy.key = value_copy_key(plan.version, random++);
+    Batch& copies = plan.copies[port];
+    if (copies.empty()) {
+      constexpr std::size_t usual_record = 64;
+      const std::size_t records = 2 * plan.batch.size();
+      copies.reserve(records, records * (usual_record + operation.key.size()));
+    }
+    add_copy(copies, put.pointer, copy, operation.key, operation.value, true);
+    put.pointer.copies.push_back(std::move(copy));
+  }
+  const Buffer pointer = encode_pointer(put.pointer);
+  const Bytes record[] = {pointer};
+  put_entry(plan.root, operation.key, record, operation.traits);
+  plan.puts.push_back(std::move(put));
+}
+
+// Where the journal would be too long, the copies are synced before the root names them instead.
+void RouterImpl::add_journal(PutPlan& plan) {
+  if (plan.journal.verify && plan.journal_bytes > journal_bytes_most) {
+    plan.journal.verify = false;
+    plan.copies_durable = Durable::yes;
+  }
+  if (!plan.journal.verify && !plan.journal.before.empty()) {
+    // What an unsettled put before this one would put back must not be taken for that put's own.
+    const std::lock_guard committing(committing_);
+    std::erase_if(plan.journal.before, [&](const Journal::Before& before) {
+      const bool pointed = before.record && is_pointer(*before.record);
+      return !pointed && !reversible_.contains(PointedKeys::hash_of(before.key));
+    });
+  }
+  if (!plan.journal.before.empty())
+    plan.root.put_copy(journal_key(plan.version), encode_journal(plan.journal));
+}
+
+// Requires: committing_ is held, and the root is not written yet.
+void RouterImpl::tell_pointed(const PutPlan& plan) {
+  for (const PutPlan::Put& put : plan.puts)
+    if (!put.pointer.block) pointed_.add(PointedKeys::hash_of(put.operation.key));
+  // What may go back may get its pointer back.
+  if (plan.journal.verify)
+    for (const Journal::Before& before : plan.journal.before) pointed_.add(PointedKeys::hash_of(before.key));
+}
+
+// A page of the walk. Somebody who does it already is not waited for.
+void RouterImpl::learn_pointed() {
+  const std::unique_lock learning(learning_, std::try_to_lock);
+  if (!learning || !pointed_.page_due()) return;
+  {
+    const std::lock_guard committing(committing_);
+    if (!pointed_.begin_page()) return;
+    if (!pointed_.after())
+      for (const std::uint64_t hash : reversible_) pointed_.add(hash);
+  }
+  const auto after = pointed_.after();
+  auto cursor = root_.iterate(after ? KeyRange{.gt = *after, .lt = past(entry_prefix)}
+                                    : KeyRange{.gte = entry_prefix, .lt = past(entry_prefix)});
+  if (!cursor) return pointed_.give_up();
+  std::vector<std::uint64_t> found;
+  std::size_t bytes = 0;
+  for (std::size_t records = 0; records < PointedKeys::page_records && bytes < PointedKeys::page_bytes;
+       ++records) {
+    const auto more = (*cursor)->next();
+    if (!more) return pointed_.give_up();
+    if (!*more) return pointed_.end_page(found, std::nullopt);
+    const Bytes outer = (*cursor)->key().subspan(1), record = (*cursor)->value();
+    bytes += record.size();
+    const bool values = !traits_ || traits_->traits(outer).role == Traits::Role::value;
+    if (values && is_pointer(record)) found.push_back(PointedKeys::hash_of(outer));
+  }
+  pointed_.end_page(found, to_buffer((*cursor)->key()));
+}
+
+}  // namespace sheaf
