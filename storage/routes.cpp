@@ -83,6 +83,12 @@ Rule rule_of(Route route) {
     throw std::invalid_argument("equals and one_of ask for a JSON pointer");
   for (const std::string& type : route.content_types)
     if (!is_content_type(type)) throw std::invalid_argument("is not a content type: " + type);
+  if (route.equals && !route.one_of.empty())
+    throw std::invalid_argument("equals and one_of do not go together: one_of takes what is equal, too");
+  if (!route.to.empty() && rule.to_json)
+    throw std::invalid_argument("to and to_json do not go together: a route has one target");
+  if (route.min_size && route.max_size && *route.min_size > *route.max_size)
+    throw std::invalid_argument("min_size is more than max_size: nothing would be taken");
   if (route.to.empty() && !rule.to_json) throw std::invalid_argument("the route leads nowhere");
   rule.route = std::move(route);
   return rule;

@@ -145,6 +145,9 @@ TEST_CASE("what is no route is refused when the mapper is made") {
   CHECK_THROWS_AS(made({.json = "/a", .equals = "{", .to = {"a"}}), std::invalid_argument);
   CHECK_THROWS_AS(made({.equals = "1", .to = {"a"}}), std::invalid_argument);
   CHECK_THROWS_AS(made({.min_size = 1}), std::invalid_argument);
+  CHECK_THROWS_AS(made({.to = {"a"}, .to_json = "/a"}), std::invalid_argument);
+  CHECK_THROWS_AS(made({.json = "/a", .equals = "1", .one_of = {"2"}, .to = {"a"}}), std::invalid_argument);
+  CHECK_THROWS_AS(made({.min_size = 2, .max_size = 1, .to = {"a"}}), std::invalid_argument);
   for (const char* type :
        {"", "png", "image", "image/", "/png", "image/png; q=1", "image/p*", "*/*", "a b/c"})
     CHECK_THROWS_AS(made({.content_types = {type}, .to = {"a"}}), std::invalid_argument);

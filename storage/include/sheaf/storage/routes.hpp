@@ -17,8 +17,8 @@ struct Route {
   std::optional<std::uint64_t> min_size{};
   std::optional<std::uint64_t> max_size{};
   std::optional<Traits::Role> role{};
-  // A JSON pointer (RFC 6901) into a value that is JSON. What it names has to be there, to be equal to this
-  // JSON text, or to one of these.
+  // A JSON pointer (RFC 6901) into a value that is JSON. What it names has to be there; or to be equal to
+  // this JSON text; or to one of these.
   std::optional<std::string> json{};
   std::optional<std::string> equals{};
   std::vector<std::string> one_of{};
@@ -54,7 +54,8 @@ class ArchiveOfCore {
 };
 
 // Throws std::invalid_argument for what is no JSON pointer, JSON text or content type, where content types
-// are asked for and libmagic's database cannot be read, and for a route that names nothing.
+// are asked for and libmagic's database cannot be read, for a route that names nothing, and for one whose
+// members contradict each other: both targets, `equals` beside `one_of`, sizes that no value has.
 void check_route(const Route& route);
 
 // `labels`: the stores there are. Throws as check_route(), and where a route asks for archives and nobody
