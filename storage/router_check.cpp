@@ -279,7 +279,8 @@ Result<std::uint64_t> RouterImpl::rebuild_root() {
   const std::lock_guard committing(committing_);
   for (const auto& [outer, pointer] : pointers) {
     batch.put_copy(entry_key(outer), encode_pointer(pointer));
-    if (batch.size() + 1 < root_.limits().batch_operations) continue;
+    if (batch.size() + 1 < root_.limits().batch_operations && batch.bytes() < root_.limits().batch_bytes / 2)
+      continue;
     if (auto written = root_.write(batch, Durable::yes); !written) return failed(written.error());
     batch.clear();
   }

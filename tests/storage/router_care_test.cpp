@@ -324,6 +324,45 @@ TEST_CASE("a lost root is noticed, and made again from the copies when that is a
   CHECK(world.counts() == "0211");
 }
 
+TEST_CASE("copies of blocks whose core went with the root are taken away once it was made again") {
+  RouterWorld world;
+  world.make();
+  const Traits block{.role = Traits::Role::block};
+  REQUIRE(world.router().put(as_bytes("block"), as_bytes("1"), block, Durable::yes));
+  REQUIRE(put(world.router(), "value", "1"));
+  REQUIRE(world.router().sync());
+  CHECK(world.records("1") == 2);  // the block's copy, and the value's record
+  world.end();
+  forget_all(world.store("root"));
+  RouterOptions options = world.options();
+  options.rebuild_root = true;
+  Router& store = world.make(std::move(options));
+  CHECK(store.rebuild_root().value() == 1);
+  CHECK(kinds(check_all(store, {.repair = true})).empty());
+  Router& again = world.make();
+  CHECK(kinds(check_all(again, {.repair = true})).empty());
+  CHECK(world.records("1") == 1);
+  CHECK(listed(again, {}) == "value=1 ");
+}
+
+TEST_CASE("a root is made again in writes that it takes, however long the keys are") {
+  RouterWorld world;
+  world.make();
+  const std::string long_key(800, 'k');
+  for (int i = 0; i < 50; ++i) REQUIRE(put(world.router(), long_key + std::to_string(i), "1"));
+  REQUIRE(world.router().sync());
+  world.end();
+  RouterOptions options = world.options();
+  const auto small = memory_backend({.limits = {.batch_bytes = 8'000}});
+  REQUIRE(small->open());
+  options.root.lent = small.get();
+  options.rebuild_root = true;
+  Router& store = world.make(std::move(options));
+  CHECK(store.rebuild_root().value() == 50);
+  CHECK(value_of(store, long_key + "49") == "1");
+  world.end();
+}
+
 TEST_CASE("copies that were in a store before it joined are not the router's to remove") {
   RouterWorld world;
   world.make();
