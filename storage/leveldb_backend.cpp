@@ -1,6 +1,7 @@
 #include "sheaf/storage/leveldb_backend.hpp"
 
 #include <atomic>
+#include <cerrno>
 #include <shared_mutex>
 #include <sys/stat.h>
 #include <vector>
@@ -115,7 +116,10 @@ class LevelDbBackend final : public Backend {
     const std::unique_lock lock(open_);
     if (opened_) return {};
     // LevelDB makes missing folders open to all; ours are not.
-    if (real_ && options_.create) ::mkdir(options_.folder.c_str(), 0700);
+    if (real_ && options_.create && ::mkdir(options_.folder.c_str(), 0700) != 0 && errno == ENOENT) {
+      note("there is no folder for it to lie in: " + options_.folder);
+      return StorageErrc::io_error;
+    }
     if (tables_without_current(env_, options_.folder)) {
       note("the folder holds data but its CURRENT file is missing: " + options_.folder);
       return StorageErrc::damaged;

@@ -342,4 +342,12 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("a folder that there is no place for is an error that says so, and no damage") {
+  const ScratchFolder scratch;
+  const std::string folder = scratch / "nowhere/store";
+  const auto store = leveldb_backend({.folder = folder});
+  CHECK(store->open().error() == StorageErrc::io_error);
+  CHECK(store->trouble().find(folder) != std::string::npos);
+}
+
 }  // namespace sheaf::test
