@@ -188,6 +188,44 @@ inline void conforms_in_changes(Backend& store) {
     CHECK(second->batch == third->batch);
     CHECK(!changes.try_next());
   }
+  SUBCASE("of writes from several threads each is seen once, and in the order in which they took effect") {
+    constexpr int threads_count = 4, writes_each = 200;
+    std::atomic<int> failed{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < threads_count; ++t)
+      threads.emplace_back([&, t] {
+        for (int i = 0; i < writes_each; ++i) {
+          const std::string key = "k" + std::to_string(i % 3);
+          const std::string value = std::to_string(t) + "/" + std::to_string(i);
+          const bool put_it = i % 5 != 4;
+          if (put_it ? !put(store, key, value) : !store.del(as_bytes(key), Durable::no)) ++failed;
+        }
+      });
+    for (auto& thread : threads) thread.join();
+    REQUIRE(failed == 0);
+    std::map<std::string, std::string> followed;
+    std::map<std::string, int> seen;
+    int deletes = 0;
+    std::uint64_t last = 0;
+    while (const auto change = changes.try_next()) {
+      CHECK(change->batch > last);
+      last = change->batch;
+      if (change->kind == Change::Kind::put) {
+        ++seen[text(change->value)];
+        followed[text(change->key)] = text(change->value);
+      } else {
+        REQUIRE(change->kind == Change::Kind::del);
+        ++deletes;
+        followed.erase(text(change->key));
+      }
+    }
+    CHECK(deletes == threads_count * writes_each / 5);
+    CHECK(seen.size() == threads_count * writes_each * 4 / 5);
+    for (const auto& [value, times] : seen) CHECK(times == 1);
+    std::string expected;
+    for (const auto& [key, value] : followed) expected += key + "=" + value + " ";
+    CHECK(listed(store, {}) == expected);
+  }
   SUBCASE("a slow follower gets a gap instead of unbounded memory, and goes on after it") {
     auto slow = store.changes({.events_most = 3});
     REQUIRE(slow);

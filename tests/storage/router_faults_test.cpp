@@ -316,6 +316,7 @@ class Cell {
 
   void install(const std::map<Buffer, Buffer>& before) {
     installed_ = true;
+    const std::size_t copies = copies_in_one().size();
     const auto while_closed = [&](const std::function<void()>& change) {
       router_.reset();
       change();
@@ -347,13 +348,19 @@ class Cell {
       case State::crash_before_root:
         root_.writes.fail_next = true;
         CHECK(!sheaf::test::put(router(), "crash", "1 crash"));
-        while_closed([&] { REQUIRE(root_.reopen()); });
+        while_closed([&] {
+          REQUIRE(root_.reopen());
+          REQUIRE(copies_in_one().size() == copies + 1);
+        });
         break;
       case State::crash_after_root:
         REQUIRE(sheaf::test::put(router(), "only", "1 anew"));
         acknowledged_["only"] = "1 anew";
         one_.writes.dead = true;
-        while_closed([&] { one_.heal(); });
+        while_closed([&] {
+          one_.heal();
+          REQUIRE(copies_in_one().size() == copies + 1);
+        });
         break;
       case State::stale: while_closed([&] { one_.restore(before); }); break;
       case State::not_configured: make(); break;

@@ -134,6 +134,8 @@ TEST_CASE("LM-02 the root opens first, then the stores in order; closing goes th
     second_fails = true;
     CHECK(made->open().error() == StorageErrc::io_error);
     CHECK(made->trouble().find("b") != std::string::npos);
+    CHECK(log.find("+r+a+b") == 0);
+    CHECK(log.find("-a-r") == log.size() - 4);  // those that were open are closed again
     second_fails = false;
     CHECK(made->open());
   }
@@ -211,6 +213,10 @@ TEST_CASE("LM-05 of concurrent puts of one key one wins, with one copy a label")
   REQUIRE(store.sync());
   CHECK(world.counts() == "0110");
   CHECK(check_all(store).findings.empty());
+  const std::string value = value_of(store, "k");
+  CHECK(value.starts_with("12 of "));
+  for (const char* label : {"1", "2"})
+    CHECK(value_of(world.store(label), as_text(world.copy_keys(label).front())) == value);
 }
 
 TEST_CASE("LM-06 a label named twice gets one copy") {
