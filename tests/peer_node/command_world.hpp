@@ -31,7 +31,7 @@ struct Ran {
 };
 
 // As a folder has it, in memory: values from 4 KiB on in `large`, others in `small`, blocks beside the state
-// in the root.
+// in the root. A value may also name its stores.
 inline std::unique_ptr<Router> router_in_memory() {
   RouterOptions options;
   options.root.owned = memory_backend({.limits = {.key_bytes = 2048}});
@@ -39,8 +39,9 @@ inline std::unique_ptr<Router> router_in_memory() {
     RoutedStore store{.label = label, .owned = memory_backend({.limits = {.key_bytes = 2048}})};
     options.stores.push_back(std::move(store));
   }
-  options.mapper =
-      route_mapper({{.min_size = 4096, .to = {"large"}, .name = "4 KiB or more"}}, {"small", "large"});
+  options.mapper = route_mapper({{.json = "/stores", .to_json = "/stores", .name = "as it says"},
+                                 {.min_size = 4096, .to = {"large"}, .name = "4 KiB or more"}},
+                                {"small", "large"});
   options.fallback = "small";
   const ValueRange values({});
   options.fresh_prefix = to_buffer(values.stored().gte);

@@ -118,6 +118,20 @@ TEST_CASE("list takes bounds, an order and a limit, and holds nothing of the nod
   world.run(story());
 }
 
+TEST_CASE("list is a table whose columns stay in line, also where a value has copies in two stores") {
+  CommandWorld world;
+  const auto story = [&]() -> asio::awaitable<void> {
+    co_await world.call(world.a, "store put one", "1");
+    const std::string both = R"({"stores":["small","large"]})";
+    co_await world.call(world.a, "store put two", both);
+    const Ran listed = co_await world.call(world.a, "store list");
+    CHECK(listed.out ==
+          "             1  small             one\n"
+          "            28  small,large       two\n");
+  };
+  world.run(story());
+}
+
 TEST_CASE("bytes that are no text go in and out as hex digits") {
   CommandWorld world;
   const auto story = [&]() -> asio::awaitable<void> {

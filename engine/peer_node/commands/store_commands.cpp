@@ -56,8 +56,8 @@ asio::awaitable<Outcome> print_copies(CommandContext& context, const std::string
 std::string entry_text(const RouterCursor& entry, bool values, bool json) {
   const Bytes key = *key_of_value(entry.key());
   if (!json) {
-    std::string row = fmt::format("{:>14}  {:<16}  {}", entry.length(), fmt::join(entry.stores(), ","),
-                                  printable(as_text(key)));
+    const std::string stores = fmt::format("{}", fmt::join(entry.stores(), ","));
+    std::string row = fmt::format("{:>14}  {:<16}  {}", entry.length(), stores, printable(as_text(key)));
     return values ? row + "  " + printable(as_text(entry.value())) : row;
   }
   Json one;
