@@ -1,6 +1,7 @@
 #include "engine/peer_node/storage_config.hpp"
 
 #include <algorithm>
+#include <filesystem>
 
 #include <nlohmann/json.hpp>
 
@@ -76,6 +77,31 @@ std::vector<std::string> jsons_of(const toml::node& node) {
   return out;
 }
 
+// Whether one path is the other or leads into it, as far as the paths themselves say.
+bool overlap(const std::filesystem::path& one, const std::filesystem::path& other) {
+  const auto parts = [](const std::filesystem::path& path) {
+    std::vector<std::string> out;
+    for (const auto& part : path.lexically_normal())
+      if (!part.empty() && part != ".") out.push_back(part.string());
+    return out;
+  };
+  const auto a = parts(one), b = parts(other);
+  const auto common = static_cast<std::ptrdiff_t>(std::min(a.size(), b.size()));
+  return one.is_absolute() == other.is_absolute() && std::equal(a.begin(), a.begin() + common, b.begin());
+}
+
+// Two stores would read and remove each other's files.
+void refuse_shared_folder(const StorageOptions& options) {
+  const StoreConfig& store = options.stores.back();
+  if (store.kind == StoreConfig::Kind::memory) return;
+  for (const char* own : {"root", "keys", "control", "sheaf.toml"})
+    if (overlap(store.folder, own))
+      throw Refused{"its path is not free: " + store.folder.string() + " holds what is not a store's"};
+  for (const StoreConfig& other : options.stores)
+    if (&other != &store && other.kind != StoreConfig::Kind::memory && overlap(store.folder, other.folder))
+      throw Refused{"its path is not free: the store " + other.label + " lies there"};
+}
+
 std::vector<std::string> one_or_more(const toml::node& node) {
   std::vector<std::string> texts = node.is_string() ? std::vector{text_of(node)} : texts_of(node);
   if (texts.empty()) throw Refused{"is an empty list: nothing would be taken"};
@@ -109,6 +135,7 @@ void read_stores(StorageOptions& options, const toml::node& node) {
     StoreConfig& store = options.stores.back();
     if (store.label.empty()) throw Refused{"a store has a label"};
     if (store.folder.empty()) store.folder = store.label;
+    refuse_shared_folder(options);
   };
   each_table(node, begin, read, end);
 }
