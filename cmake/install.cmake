@@ -1,4 +1,4 @@
-# What `cmake --install` leaves: the public headers, both libraries, a CMake package (sheaf::sheaf, and by kind
+# What `cmake --install` leaves: the public headers, the suite for stores, both libraries, a CMake package (sheaf::sheaf, and by kind
 # sheaf::static and sheaf::shared) and a pkg-config file. docs/embedding.md shows how each is used.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
@@ -7,6 +7,10 @@ foreach(folder protocol storage net engine)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder}/include/sheaf DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
           COMPONENT development FILES_MATCHING PATTERN "*.hpp")
 endforeach()
+
+# The suite that stores of an embedder's own are held against.
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/tests/conformance/sheaf DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+        COMPONENT development FILES_MATCHING PATTERN "*.hpp")
 
 install(TARGETS sheaf_static sheaf_shared EXPORT sheafTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development

@@ -14,7 +14,7 @@
 #include "sheaf/net/descriptor_stream.hpp"
 #include "sheaf/net/error.hpp"
 #include "sheaf/net/role_agreement.hpp"
-#include "tests/support/results.hpp"
+#include "tests/conformance/sheaf/conformance/results.hpp"
 #include "tests/support/worlds.hpp"
 
 using namespace sheaf;

@@ -12,7 +12,7 @@
 #include "net/upgrade_policy.hpp"
 #include "net/websocket_stream.hpp"
 #include "sheaf/net/error.hpp"
-#include "tests/support/results.hpp"
+#include "tests/conformance/sheaf/conformance/results.hpp"
 #include "tests/support/worlds.hpp"
 
 using namespace sheaf;

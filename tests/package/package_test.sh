@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs into a folder of its own, builds an outside project against that by CMake's package and by
-# pkg-config, and runs the examples of docs/examples against one another and against a Node.js peer.
+# pkg-config, runs the examples of docs/examples against one another and against a Node.js peer, and holds a
+# store of that project's own against the suite for stores.
 # usage: package_test.sh SOURCE BUILD WORK
 set -euo pipefail
 source=$1 build=$2 work=$3
@@ -35,6 +36,7 @@ expect "two_bundles" "$both" "$("$work/cmake/two_bundles" "$work/bundles")"
 expect "two_bundles by pkg-config" "$both" "$("$work/by_pkg_config" "$work/bundles_by_pkg_config")"
 expect "value_router" $'goodbye in fallback\nhello in a b' "$("$work/cmake/value_router")"
 expect "tree_of_keys" $'then: apple is red\nthen: lemon is green\nnow: lemon is yellow' "$("$work/cmake/tree_of_keys" "$work/tree")"
+"$work/cmake/own_store" >"$work/own_store.log" || { cat "$work/own_store.log"; exit 1; }
 
 # One peer writes and serves; the others follow it over TCP and WebSocket.
 coproc server { "$work/cmake/serve_to_node" "$work/served" one two three; }

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "storage/core_store.hpp"
+#include "tests/conformance/sheaf/conformance/results.hpp"
 #include "tests/support/log_world.hpp"
-#include "tests/support/results.hpp"
 
 namespace sheaf::test {
 
