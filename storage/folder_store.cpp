@@ -38,10 +38,9 @@ std::unique_ptr<Backend> root_in(const fs::path& folder, bool create, RandomSour
   options.limits.batch_bytes = root_batch_bytes;
   // Each read and each overwrite of a value begins with its pointer.
   LevelDbSeams seams;
-  seams.records = {
-      .bytes = pointer_cache_bytes, .prefix = router_records::entry_prefix[0], .wanted = [](Bytes record) {
-        return router_records::is_pointer(record);
-      }};
+  seams.records = {.bytes = pointer_cache_bytes,
+                   .prefix = router_records::entry_prefix[0],
+                   .wanted = router_records::is_pointer};
   return leveldb_backend(options, seams);
 }
 
