@@ -1,5 +1,6 @@
-# What `cmake --install` leaves: the public headers, the suite for stores, both libraries, a CMake package (sheaf::sheaf, and by kind
-# sheaf::static and sheaf::shared) and a pkg-config file. docs/embedding.md shows how each is used.
+# What `cmake --install` leaves: the public headers, the suite for stores, both libraries, a CMake package
+# (sheaf::sheaf, and by kind sheaf::static and sheaf::shared) and a pkg-config file. docs/embedding.md shows how
+# each is used.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 

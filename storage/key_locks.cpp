@@ -2,11 +2,7 @@
 
 #include <algorithm>
 
-#include "storage/xxh3.hpp"
-
 namespace sheaf {
-
-std::uint64_t KeyLocks::hash_of(Bytes key) { return xxh3_64(key); }
 
 KeyLocks::Held::Held(KeyLocks& locks, std::vector<std::uint64_t> hashes)
     : locks_(locks), hashes_(std::move(hashes)) {

@@ -1,4 +1,6 @@
-// Locks of keys: two writers of one key work one after the other, others beside each other.
+// Keys that writers work on: of two writers with a key in common one waits for the other.
+//
+// Keys are hashes of 64 bits (XXH3), so two keys of one hash wait for each other for nothing. Threads: any.
 #pragma once
 
 #include <condition_variable>
@@ -6,14 +8,11 @@
 #include <mutex>
 #include <vector>
 
-#include "sheaf/protocol/bytes.hpp"
-
 namespace sheaf {
 
-// Keys that a writer works on; another writer of one of them waits. Held as hashes: two keys of one hash wait
-// for each other for nothing.
 class KeyLocks {
  public:
+  // While one lives its keys are a writer's. The constructor waits.
   class Held {
    public:
     Held(KeyLocks& locks, std::vector<std::uint64_t> hashes);
@@ -28,8 +27,6 @@ class KeyLocks {
     KeyLocks& locks_;
     std::vector<std::uint64_t> hashes_;  // sorted
   };
-
-  static std::uint64_t hash_of(Bytes key);
 
  private:
   std::mutex mutex_;

@@ -1,10 +1,6 @@
 #include "storage/pointed_keys.hpp"
 
-#include "storage/xxh3.hpp"
-
 namespace sheaf {
-
-std::uint64_t PointedKeys::hash_of(Bytes key) { return xxh3_64(key); }
 
 bool PointedKeys::may_hold(std::uint64_t hash) const {
   if (stage_ != Stage::complete) return true;

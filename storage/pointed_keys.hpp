@@ -6,7 +6,7 @@
 // key itself. When the walk has come to the end, "no" is certain. A key whose copies have gone stays, and so
 // does one whose put failed.
 //
-// Threads: any.
+// Keys are hashes of 64 bits (XXH3). Threads: any.
 #pragma once
 
 #include <atomic>
@@ -25,8 +25,6 @@ class PointedKeys {
   static constexpr std::size_t vain_a_page = 256;
   static constexpr std::size_t page_records = 1'024;
   static constexpr std::size_t page_bytes = 1024 * 1024;
-
-  static std::uint64_t hash_of(Bytes key);
 
   // 0 bytes: every key may have copies.
   explicit PointedKeys(std::size_t bytes_most) : enabled_(bytes_most > 0), keys_(bytes_most) {}

@@ -1,27 +1,12 @@
 // What a write of the router becomes: where each value goes, what it replaces, and the records that say so.
 #include <algorithm>
-#include <unordered_map>
 
 #include "storage/router_impl.hpp"
+#include "storage/xxh3.hpp"
 
 namespace sheaf {
 
 using namespace router_records;
-
-LastOfEachKey::LastOfEachKey(const Batch& batch) {
-  if (batch.size() < 2) return;
-  counts_.assign(batch.size(), true);
-  std::unordered_map<std::string_view, std::size_t> last;
-  last.reserve(batch.size());
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    const Batch::Operation operation = batch[i];
-    if (operation.traits.role == Traits::Role::state) continue;
-    const auto [at, fresh] = last.try_emplace(as_text(operation.key), i);
-    if (fresh) continue;
-    counts_[at->second] = false;
-    at->second = i;
-  }
-}
 
 namespace {
 
@@ -68,7 +53,8 @@ void RouterImpl::add_copy(Batch& batch, const Pointer& pointer, const CopyAt& co
   const Traits traits{.role = pointer.block ? Traits::Role::block : Traits::Role::value, .fresh = fresh};
   batch.put(copy_key(pointer, copy, outer_key), value, traits);
   if (!pointer.block)
-    put_copy_record(batch, pointer.version, copy.key, outer_key, pointer.length, pointer.checksum, traits);
+    batch.put_copy(copy_record_key(pointer.version, copy.key),
+                   encode_copy_record(outer_key, pointer.length, pointer.checksum), traits);
 }
 
 // Looks for what lies under the key of a value or block: its copies have to go, and the journal of an
@@ -76,7 +62,7 @@ void RouterImpl::add_copy(Batch& batch, const Pointer& pointer, const CopyAt& co
 Result<void> RouterImpl::replace(PutPlan& plan, const Batch::Operation& operation,
                                  const std::optional<Bytes>& only_if) {
   const bool value = operation.traits.role == Traits::Role::value;
-  const auto may_have_copies = [&] { return pointed_.may_hold(PointedKeys::hash_of(operation.key)); };
+  const auto may_have_copies = [&] { return pointed_.may_hold(xxh3_64(operation.key)); };
   const bool needed =
       only_if || (!operation.traits.fresh && (!value || plan.journal.verify || may_have_copies()));
   std::optional<Buffer> old;
@@ -182,7 +168,7 @@ void RouterImpl::add_journal(PutPlan& plan) {
     const std::lock_guard committing(committing_);
     std::erase_if(plan.journal.before, [&](const Journal::Before& before) {
       const bool pointed = before.record && is_pointer(*before.record);
-      return !pointed && !reversible_.contains(PointedKeys::hash_of(before.key));
+      return !pointed && !reversible_.contains(xxh3_64(before.key));
     });
   }
   if (!plan.journal.before.empty())
@@ -192,10 +178,10 @@ void RouterImpl::add_journal(PutPlan& plan) {
 // Requires: committing_ is held, and the root is not written yet.
 void RouterImpl::tell_pointed(const PutPlan& plan) {
   for (const PutPlan::Put& put : plan.puts)
-    if (!put.pointer.block) pointed_.add(PointedKeys::hash_of(put.operation.key));
+    if (!put.pointer.block) pointed_.add(xxh3_64(put.operation.key));
   // What may go back may get its pointer back.
   if (plan.journal.verify)
-    for (const Journal::Before& before : plan.journal.before) pointed_.add(PointedKeys::hash_of(before.key));
+    for (const Journal::Before& before : plan.journal.before) pointed_.add(xxh3_64(before.key));
 }
 
 // A page of the walk. Somebody who does it already is not waited for.
@@ -222,7 +208,7 @@ void RouterImpl::learn_pointed() {
     const Bytes outer = (*cursor)->key().subspan(1), record = (*cursor)->value();
     bytes += record.size();
     const bool values = !traits_ || traits_->traits(outer).role == Traits::Role::value;
-    if (values && is_pointer(record)) found.push_back(PointedKeys::hash_of(outer));
+    if (values && is_pointer(record)) found.push_back(xxh3_64(outer));
   }
   pointed_.end_page(found, to_buffer((*cursor)->key()));
 }

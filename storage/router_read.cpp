@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "storage/router_impl.hpp"
+#include "storage/xxh3.hpp"
 
 namespace sheaf {
 
@@ -175,7 +176,7 @@ Result<void> RouterImpl::keep_aside(Bytes key, Bytes value, std::uint64_t versio
 Result<void> RouterImpl::mend(Bytes key, const Pointer& pointer, Bytes value,
                               std::span<const std::size_t> bad) {
   std::vector<std::uint64_t> locked;
-  if (!pointer.block) locked.push_back(KeyLocks::hash_of(key));
+  if (!pointer.block) locked.push_back(xxh3_64(key));
   const KeyLocks::Held held(keys_, std::move(locked));
   for (const std::size_t at : bad) {
     const CopyAt& copy = pointer.copies[at];

@@ -29,26 +29,10 @@ Buffer key_of(std::initializer_list<std::uint8_t> head, std::size_t more) {
   return key_of(std::as_bytes(std::span(head.begin(), head.size())), more);
 }
 
-std::array<std::byte, 8> big_endian(std::uint64_t value) {
-  std::array<std::byte, 8> bytes;
-  for (std::size_t i = bytes.size(); i-- > 0; value >>= 8) bytes[i] = static_cast<std::byte>(value);
-  return bytes;
-}
-
 void add_big_endian(Buffer& to, std::uint64_t value, std::size_t bytes) {
-  append(to, Bytes(big_endian(value)).last(bytes));
-}
-
-// What of a copy record stands before the outer key.
-Buffer copy_record_head(std::uint64_t length, const Checksum& checksum, std::size_t more) {
-  constexpr std::size_t bytes_most = 1 + Checksum::size + 9;
-  Buffer bytes;
-  bytes.reserve(bytes_most + more);
-  Writer out(bytes);
-  out.u8(copy_record_version);
-  out.fixed(checksum);
-  out.uint(length);
-  return bytes;
+  std::array<std::byte, sizeof value> all;
+  for (std::size_t i = all.size(); i-- > 0; value >>= 8) all[i] = static_cast<std::byte>(value);
+  append(to, Bytes(all).last(bytes));
 }
 
 }  // namespace
@@ -107,18 +91,15 @@ Result<Entry> decode_entry(Bytes record) {
 }
 
 Buffer encode_copy_record(Bytes outer_key, std::uint64_t length, const Checksum& checksum) {
-  Buffer bytes = copy_record_head(length, checksum, outer_key.size());
-  append(bytes, outer_key);
+  constexpr std::size_t fixed_bytes = 1 + Checksum::size + 9;
+  Buffer bytes;
+  bytes.reserve(fixed_bytes + outer_key.size());
+  Writer out(bytes);
+  out.u8(copy_record_version);
+  out.fixed(checksum);
+  out.uint(length);
+  out.raw(outer_key);
   return bytes;
-}
-
-void put_copy_record(Batch& to, std::uint64_t version, Bytes copy_key, Bytes outer_key, std::uint64_t length,
-                     const Checksum& checksum, const Traits& traits) {
-  const std::array<std::byte, 8> at = big_endian(version);
-  const Bytes key[] = {copy_record_prefix, at, copy_key};
-  const Buffer head = copy_record_head(length, checksum, 0);
-  const Bytes record[] = {head, outer_key};
-  to.put_joined(key, record, traits);
 }
 
 Result<CopyRecord> decode_copy_record(Bytes bytes) {

@@ -30,7 +30,6 @@
 
 #include "sheaf/protocol/bytes.hpp"
 #include "sheaf/protocol/error.hpp"
-#include "sheaf/storage/batch.hpp"
 
 namespace sheaf::router_records {
 
@@ -83,9 +82,6 @@ struct CopyRecord {
   Buffer outer_key;
 };
 Buffer encode_copy_record(Bytes outer_key, std::uint64_t length, const Checksum& checksum);
-// The same under its key, added to a write of the store.
-void put_copy_record(Batch& to, std::uint64_t version, Bytes copy_key, Bytes outer_key, std::uint64_t length,
-                     const Checksum& checksum, const Traits& traits);
 Result<CopyRecord> decode_copy_record(Bytes bytes);  // damaged
 
 // A put that is not settled: what lay under its keys before.

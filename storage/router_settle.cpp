@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "storage/router_impl.hpp"
+#include "storage/xxh3.hpp"
 
 namespace sheaf {
 
@@ -17,7 +18,7 @@ using namespace router_records;
 
 void RouterImpl::collect_keys(Garbage& garbage, const Journal& journal) const {
   for (const Journal::Before& before : journal.before) {
-    if (journal.verify) garbage.reversible.push_back(PointedKeys::hash_of(before.key));
+    if (journal.verify) garbage.reversible.push_back(xxh3_64(before.key));
     if (!before.record) continue;
     const auto entry = decode_entry(*before.record);
     if (!entry || !entry->pointer) continue;

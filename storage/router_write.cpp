@@ -3,6 +3,7 @@
 
 #include "sheaf/protocol/key.hpp"
 #include "storage/router_impl.hpp"
+#include "storage/xxh3.hpp"
 
 namespace sheaf {
 
@@ -134,7 +135,7 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
   std::vector<std::uint64_t> locked;
   if (versioned)
     for (std::size_t i = 0; i < batch.size(); ++i)
-      if (batch[i].traits.role == Traits::Role::value) locked.push_back(KeyLocks::hash_of(batch[i].key));
+      if (batch[i].traits.role == Traits::Role::value) locked.push_back(xxh3_64(batch[i].key));
   const KeyLocks::Held held(keys_, std::move(locked));
 
   PutPlan plan(batch, versioned ? begin_version() : 0, durable);

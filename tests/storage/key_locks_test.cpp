@@ -33,9 +33,4 @@ TEST_CASE("of writers with a key in common one is at work at a time") {
   CHECK(!met);
 }
 
-TEST_CASE("keys have hashes of their own") {
-  CHECK(KeyLocks::hash_of(as_bytes("a")) != KeyLocks::hash_of(as_bytes("b")));
-  CHECK(KeyLocks::hash_of(as_bytes("a")) == KeyLocks::hash_of(as_bytes("a")));
-}
-
 }  // namespace sheaf::test
