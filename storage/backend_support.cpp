@@ -85,11 +85,11 @@ Buffer FreshKeys::next() {
   return to_buffer(draw());
 }
 
-std::uint64_t FreshKeys::number() {
+std::array<std::byte, 8> FreshKeys::half() {
   const std::lock_guard lock(drawing_);
-  std::uint64_t number = 0;
-  std::memcpy(&number, draw().data(), sizeof number);
-  return number;
+  std::array<std::byte, 8> out;
+  std::memcpy(out.data(), draw().data(), out.size());
+  return out;
 }
 
 }  // namespace sheaf

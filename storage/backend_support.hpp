@@ -38,7 +38,7 @@ class FreshKeys {
  public:
   explicit FreshKeys(RandomSource* source);  // null: the system's
   Buffer next();
-  std::uint64_t number();
+  std::array<std::byte, 8> half();  // of one
 
  private:
   static constexpr std::size_t key_bytes = 16;

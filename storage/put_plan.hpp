@@ -47,6 +47,8 @@ struct PutPlan {
   std::vector<std::vector<RouterPort*>> routes;  // of each operation; none: it lies in the root
   bool has_values = false;                       // that go to stores
 
+  router_records::Salt salt{};  // of their copies
+
   Batch root;
   std::size_t root_bytes = 0;  // about as many as it will have
   std::vector<Put> puts;

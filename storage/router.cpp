@@ -107,7 +107,7 @@ RouterImpl::~RouterImpl() {
 
 // What the stores take, less what the router adds to keys, values and batches.
 void RouterImpl::derive_limits() {
-  constexpr std::size_t key_overhead = 16;
+  constexpr std::size_t key_overhead = 16, copy_key_overhead = 34;
   const StoreLimits& root = root_.limits();
   limits_.key_bytes = std::min(limits_.key_bytes + key_overhead, root.key_bytes) - key_overhead;
   limits_.value_bytes = std::min(limits_.value_bytes, root.value_bytes - 1);
@@ -117,7 +117,7 @@ void RouterImpl::derive_limits() {
   limits_.batch_operations = std::min(limits_.batch_operations, (root.batch_operations - 8) / each);
   for (const auto& port : ports_) {
     const StoreLimits& store = port->backend().limits();
-    limits_.key_bytes = std::min(limits_.key_bytes + key_overhead, store.key_bytes) - key_overhead;
+    limits_.key_bytes = std::min(limits_.key_bytes + copy_key_overhead, store.key_bytes) - copy_key_overhead;
     limits_.value_bytes = std::min(limits_.value_bytes, store.value_bytes);
   }
 }
@@ -298,16 +298,17 @@ Result<std::uint64_t> RouterImpl::highest_version(RouterPort& port) {
   const auto failed = [](const Error& error) -> Result<std::uint64_t> {
     return {boost::system::in_place_error, error};
   };
+  using Kind = CopyName::Kind;
   std::uint64_t highest = 0;
-  for (const bool blocks : {false, true}) {
-    const Buffer from = to_buffer(blocks ? block_copy_prefix : copy_record_prefix);
-    auto cursor =
-        port.iterate({.gte = from, .lt = past(from), .reverse = true, .keys_only = true, .limit = 1});
+  for (const Kind kind : {Kind::block, Kind::value, Kind::record}) {
+    const Buffer from = first_name(kind, 0);
+    auto cursor = port.iterate(
+        {.gte = from, .lt = past(Bytes(from).first(2)), .reverse = true, .keys_only = true, .limit = 1});
     if (!cursor) return failed(cursor.error());
     const auto some = (*cursor)->next();
     if (!some) return failed(some.error());
     if (!*some) continue;
-    if (const auto key = versioned((*cursor)->key())) highest = std::max(highest, key->version);
+    if (const auto name = name_of_copy((*cursor)->key())) highest = std::max(highest, name->version);
   }
   return highest;
 }

@@ -41,7 +41,9 @@ Result<bool> RouterImpl::absorb_one(RouterPort& port, const Change& change) {
     return false;
   }
   if (port.take_own(change.key)) return false;
-  if (as_text(change.key).starts_with(as_text(reserved_prefix))) return false;
+  const auto name = name_of_copy(change.key);
+  const bool copy = name && name->kind == CopyName::Kind::value;
+  if (!copy && as_text(change.key).starts_with(as_text(reserved_prefix))) return false;
   const auto known = owner(port, change.key);
   if (!known) return failed(known.error());
 
@@ -70,6 +72,7 @@ Result<bool> RouterImpl::absorb_one(RouterPort& port, const Change& change) {
     if (auto put = put_through(batch, Durable::no, {}); !put) return failed(put.error());
     return true;
   }
+  if (copy) return false;  // of a value that has moved on
   if (auto taken = adopt(port, change.key, value); !taken) return failed(taken.error());
   return true;
 }
@@ -144,15 +147,21 @@ Result<std::uint64_t> RouterImpl::absorb_strangers(RouterPort& port) {
   return taken;
 }
 
-// Whose copy a key is: a reverse record in the root says it of a value that is being taken in, and of what
-// was put in format 1; of every other copy the record beside it, if the root names that copy still.
+// Whose copy a key is, if the root names that copy still: it says so itself. Of what was put in format 2 the
+// record beside it does, and a reverse record in the root of what was put in format 1, and of a value that is
+// being taken in.
 Result<std::optional<Buffer>> RouterImpl::owner(RouterPort& port, Bytes key) {
+  if (const auto name = name_of_copy(key); name && name->kind == CopyName::Kind::value) {
+    const auto current = named(name->outer_key, name->version, port.number, key);
+    if (!current) return current.error();
+    return *current ? std::optional(to_buffer(name->outer_key)) : std::nullopt;
+  }
   Buffer outer;
   if (auto known = root_.get(reverse_key(port.number, key), outer); known)
     return std::optional(outer);
   else if (known.error() != StorageErrc::not_found)
     return known.error();
-  const auto version = version_of_copy(key);
+  const auto version = version_of_old_copy(key);
   if (!version) return std::optional<Buffer>();
   Buffer bytes;
   if (auto got = port.get(copy_record_key(*version, key), bytes, Checked::yes); !got) {
@@ -172,7 +181,7 @@ Result<bool> RouterImpl::is_own_copy(RouterPort& port, Bytes key) {
   const auto failed = [](const Error& error) -> Result<bool> {
     return {boost::system::in_place_error, error};
   };
-  if (const auto version = version_of_copy(key)) {
+  if (const auto version = version_of_old_copy(key)) {
     const std::lock_guard lock(versions_);
     if (*version < next_version_) return true;
   }
@@ -196,7 +205,7 @@ Result<void> RouterImpl::leave_out_recorded(RouterPort& port, std::set<Buffer>& 
     const auto more = (*cursor)->next();
     if (!more) return more.error();
     if (!*more) return {};
-    if (const auto key = versioned((*cursor)->key())) keys.erase(to_buffer(key->rest));
+    if (const auto name = name_of_copy((*cursor)->key())) keys.erase(to_buffer(name->old_copy));
   }
 }
 

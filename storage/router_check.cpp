@@ -11,6 +11,33 @@ namespace {
 
 using Kind = RouterFinding::Kind;
 
+// What a name in a store, or an old copy's record, says of a copy.
+struct CopyToRebuild {
+  Buffer copy;
+  Buffer outer_key;
+  Pointer pointer;  // without length and copies
+};
+std::optional<CopyToRebuild> copy_to_rebuild(Bytes key, Bytes value) {
+  const auto name = name_of_copy(key);
+  if (!name) return std::nullopt;
+  CopyToRebuild out;
+  out.pointer.version = name->version;
+  if (name->kind == CopyName::Kind::value) {
+    out.copy = to_buffer(key);
+    out.outer_key = to_buffer(name->outer_key);
+    out.pointer.checksum = name->checksum;
+    out.pointer.salt = name->salt;
+    return out;
+  }
+  auto record = decode_copy_record(value);
+  if (!record) return std::nullopt;
+  out.copy = to_buffer(name->old_copy);
+  out.outer_key = std::move(record->outer_key);
+  out.pointer.checksum = record->checksum;
+  out.pointer.recorded = true;
+  return out;
+}
+
 // What a page holds of the root at most, and one record more.
 constexpr std::size_t page_bytes_most = 8 * 1024 * 1024;
 
@@ -158,91 +185,6 @@ Result<void> RouterImpl::rebalance(Bytes key, Bytes record, const Entry& entry, 
   return {};
 }
 
-// Copies without a pointer, in every store. What others put there is no concern of ours, unless we adopt.
-Result<void> RouterImpl::find_orphans(const CheckOptions& options, CheckReport& report) {
-  if (rebuilding_) return {};
-  (void)settle();
-  for (const auto& port : ports_) {
-    if (auto able = use(*port); !able) {
-      report.findings.push_back({.kind = Kind::unreadable, .key = {}, .store = port->label()});
-      continue;
-    }
-    std::vector<std::uint64_t> under_way;
-    std::uint64_t end = 0;
-    {
-      const std::lock_guard lock(versions_);
-      under_way = in_flight_;
-      end = next_version_;
-    }
-    struct Orphan {
-      Buffer copy;
-      std::optional<Buffer> record;  // its key
-      Buffer outer_key;              // where it has a record that says so
-      std::uint64_t version;
-    };
-    std::vector<Orphan> orphans;
-    bool readable = true;
-    for (const bool blocks : {false, true}) {
-      const Buffer from = to_buffer(blocks ? block_copy_prefix : copy_record_prefix);
-      auto cursor = port->iterate({.gte = from, .lt = past(from), .keys_only = blocks});
-      readable = readable && cursor.has_value();
-      while (readable) {
-        const auto more = (*cursor)->next();
-        readable = more.has_value();
-        if (!readable || !*more) break;
-        const Buffer at = to_buffer((*cursor)->key());
-        const auto key = versioned(at);
-        if (!key || key->version >= end || std::ranges::binary_search(under_way, key->version)) continue;
-        const Buffer copy = blocks ? at : to_buffer(key->rest);
-        const auto record =
-            blocks ? Result<CopyRecord>(CopyRecord{}) : decode_copy_record((*cursor)->value());
-        if (record) {
-          auto known = named(blocks ? key->rest : Bytes(record->outer_key), key->version, port->number, copy);
-          if (!known) return known.error();
-          if (*known) continue;
-        }
-        orphans.push_back({.copy = copy, .record = std::nullopt, .outer_key = {}, .version = key->version});
-        if (!blocks) orphans.back().record = at;
-        if (!blocks && record) orphans.back().outer_key = record->outer_key;
-      }
-    }
-    if (!readable) report.findings.push_back({.kind = Kind::unreadable, .key = {}, .store = port->label()});
-    const std::set<Buffer> waiting = waiting_copies(port->number);
-    for (const Orphan& orphan : orphans) {
-      if (waiting.contains(orphan.copy)) continue;
-      bool mended = false;
-      if (options.repair && orphan.version >= port->joined) {
-        if (auto kept = keep_last_of_value(*port, orphan.outer_key, orphan.copy, orphan.version); !kept)
-          return kept;
-        Batch batch;
-        batch.del(orphan.copy);
-        if (orphan.record) batch.del(*orphan.record);
-        mended = write_copies(*port, batch, Durable::no).has_value();
-      }
-      report.findings.push_back(
-          {.kind = Kind::orphan_copy, .key = orphan.copy, .store = port->label(), .mended = mended});
-    }
-  }
-  return {};
-}
-
-// An older copy is all that is left of a value whose own copies are gone, as after a store came back from a
-// backup: get_all() goes on showing it.
-Result<void> RouterImpl::keep_last_of_value(RouterPort& port, Bytes outer_key, Bytes copy,
-                                            std::uint64_t version) {
-  if (outer_key.empty()) return {};
-  auto record = root_record(outer_key);
-  if (!record) return record.error();
-  const auto entry = *record ? decode_entry(**record) : Result<Entry>(Entry{});
-  if (!entry || !entry->pointer) return {};
-  for (std::size_t at = 0; at < entry->pointer->copies.size(); ++at)
-    if (auto found = found_copy(outer_key, *entry->pointer, at); found && found->current) return {};
-  Buffer value;
-  if (auto got = port.get(copy, value, Checked::yes); !got)
-    return got.error() == StorageErrc::not_found ? Result<void>() : got;
-  return keep_aside(outer_key, value, version);
-}
-
 Result<std::uint64_t> RouterImpl::rebuild_root() {
   const std::shared_lock lock(open_);
   const auto failed = [](Error error) -> Result<std::uint64_t> {
@@ -252,29 +194,27 @@ Result<std::uint64_t> RouterImpl::rebuild_root() {
   if (!rebuilding_) return failed(StorageErrc::exists);
   // Copies of one key and version belong together; the highest version of a key is its value.
   std::map<Buffer, Pointer> pointers;
-  for (const auto& port : ports_) {
-    auto cursor = port->iterate({.gte = copy_record_prefix, .lt = past(copy_record_prefix)});
-    if (!cursor) return failed(cursor.error());
-    for (;;) {
-      const auto more = (*cursor)->next();
-      if (!more) return failed(more.error());
-      if (!*more) break;
-      const auto key = versioned((*cursor)->key());
-      const auto record = decode_copy_record((*cursor)->value());
-      if (!key || !record) continue;
-      Buffer value;
-      if (!port->get(key->rest, value, Checked::yes) || checksum_of(value) != record->checksum) continue;
-      Pointer& pointer = pointers[record->outer_key];
-      if (pointer.version > key->version) continue;
-      if (pointer.version < key->version)
-        pointer = {.version = key->version,
-                   .length = record->length,
-                   .block = false,
-                   .checksum = record->checksum,
-                   .copies = {}};
-      pointer.copies.push_back({.store = port->number, .key = to_buffer(key->rest)});
+  for (const auto& port : ports_)
+    for (const bool recorded : {false, true}) {
+      const Bytes prefix = recorded ? Bytes(copy_record_prefix) : Bytes(value_copy_prefix);
+      auto cursor = port->iterate({.gte = prefix, .lt = past(prefix), .keys_only = !recorded});
+      if (!cursor) return failed(cursor.error());
+      for (;;) {
+        const auto more = (*cursor)->next();
+        if (!more) return failed(more.error());
+        if (!*more) break;
+        const auto found = copy_to_rebuild((*cursor)->key(), (*cursor)->value());
+        if (!found) continue;
+        Buffer value;
+        if (!port->get(found->copy, value, Checked::yes) || checksum_of(value) != found->pointer.checksum)
+          continue;
+        Pointer& pointer = pointers[found->outer_key];
+        if (pointer.version > found->pointer.version) continue;
+        if (pointer.version < found->pointer.version) pointer = found->pointer;
+        pointer.length = value.size();
+        pointer.copies.push_back({.store = port->number, .key = recorded ? found->copy : Buffer()});
+      }
     }
-  }
   Batch batch;
   const std::lock_guard committing(committing_);
   for (const auto& [outer, pointer] : pointers) {

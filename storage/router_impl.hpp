@@ -1,5 +1,6 @@
 // The router from inside. Its parts, one file each: life (router.cpp), what a write becomes
-// (router_plan.cpp), writing, reading, walking, settling (journal and sweeps), checking, adopting.
+// (router_plan.cpp), writing, reading, walking, settling (the journal), copies without a pointer, checking,
+// adopting.
 #pragma once
 
 #include <deque>
@@ -106,8 +107,7 @@ class RouterImpl final : public Router {
   Result<void> route_all(PutPlan& plan);
   Result<void> gather(PutPlan& plan, const std::optional<Bytes>& only_if);
   Result<void> replace(PutPlan& plan, const Batch::Operation& operation, const std::optional<Bytes>& only_if);
-  void add_put(PutPlan& plan, const Batch::Operation& operation, std::vector<RouterPort*> ports,
-               std::uint64_t& random);
+  void add_put(PutPlan& plan, const Batch::Operation& operation, std::vector<RouterPort*> ports);
   void add_journal(PutPlan& plan);
   Result<void> place_copies(PutPlan& plan);
   void take_back_copies(const PutPlan& plan);
@@ -120,9 +120,8 @@ class RouterImpl final : public Router {
   std::uint64_t begin_version();
   void end_version(std::uint64_t version);
   Result<void> use(RouterPort& port);
-  // `fresh`: of a version that was never written before.
   void add_copy(Batch& batch, const Pointer& pointer, const router_records::CopyAt& copy, Bytes outer_key,
-                Bytes value, bool fresh);
+                Bytes value);
   void add_removal(Batch& batch, const Pointer& pointer, const router_records::CopyAt& copy, Bytes outer_key);
   Result<void> write_copies(RouterPort& port, const Batch& batch, Durable durable);
 
@@ -132,8 +131,8 @@ class RouterImpl final : public Router {
   Result<void> mend(Bytes key, const Pointer& pointer, Bytes value, std::span<const std::size_t> bad);
   Result<void> resolve(Bytes key, const Pointer& pointer, Buffer& out);
   Result<FoundCopy> found_copy(Bytes key, const Pointer& pointer, std::size_t at);
+  Result<std::vector<FoundCopy>> found_copies(Bytes key, const Pointer& pointer, std::size_t at);
   Result<void> keep_aside(Bytes key, Bytes value, std::uint64_t version);
-  Result<void> keep_last_of_value(RouterPort& port, Bytes outer_key, Bytes copy, std::uint64_t version);
 
   // -- Settling.
   using Journals = std::vector<std::pair<std::uint64_t, router_records::Journal>>;
@@ -156,8 +155,6 @@ class RouterImpl final : public Router {
   Result<router_records::Journal> roll_back(std::uint64_t version, const router_records::Journal& journal,
                                             const Moved& moved);
   void collect_keys(Garbage& garbage, const router_records::Journal& journal) const;
-  Result<void> sweep(RouterPort& port);
-  Result<bool> named(Bytes outer_key, std::uint64_t version, Number store, Bytes copy_key);
   Result<void> settle();
   void settle_soon();
   void tidy();
@@ -171,7 +168,27 @@ class RouterImpl final : public Router {
   Result<void> check_pointer(Bytes key, const Pointer& pointer, const CheckOptions& options,
                              CheckReport& report);
   Result<void> rebalance(Bytes key, Bytes record, const router_records::Entry& entry, CheckReport& report);
+
+  // -- Copies without a pointer.
+  struct Orphan {
+    Buffer copy;
+    Buffer outer_key;                // empty where its record says nothing
+    std::optional<Buffer> record{};  // the key of one that lies beside it
+    std::uint64_t version = 0;
+    bool block = false;
+  };
+  struct Orphans {
+    std::vector<Orphan> found;
+    std::uint64_t end = 0;      // versions from here on were not looked at
+    std::uint64_t settled = 0;  // of versions below nothing else is left
+    bool readable = true;       // all of the store was
+  };
+  Result<bool> named(Bytes outer_key, std::uint64_t version, Number store, Bytes copy_key);
+  Result<Orphans> orphans(RouterPort& port, std::uint64_t from);
+  void add_removal(Batch& batch, const Orphan& orphan);
+  Result<void> sweep(RouterPort& port);
   Result<void> find_orphans(const CheckOptions& options, CheckReport& report);
+  Result<void> keep_last_of_value(RouterPort& port, const Orphan& orphan);
 
   // -- Adopting.
   Result<bool> absorb_one(RouterPort& port, const Change& change);

@@ -48,15 +48,6 @@ Result<std::vector<RouterPort*>> RouterImpl::route(Bytes value, const Traits& tr
   return ports;
 }
 
-void RouterImpl::add_copy(Batch& batch, const Pointer& pointer, const CopyAt& copy, Bytes outer_key,
-                          Bytes value, bool fresh) {
-  const Traits traits{.role = pointer.block ? Traits::Role::block : Traits::Role::value, .fresh = fresh};
-  batch.put(copy_key(pointer, copy, outer_key), value, traits);
-  if (!pointer.block)
-    batch.put_copy(copy_record_key(pointer.version, copy.key),
-                   encode_copy_record(outer_key, pointer.length, pointer.checksum), traits);
-}
-
 // Looks for what lies under the key of a value or block: its copies have to go, and the journal of an
 // unsynced put says what the key goes back to.
 Result<void> RouterImpl::replace(PutPlan& plan, const Batch::Operation& operation,
@@ -115,7 +106,7 @@ Result<void> RouterImpl::route_all(PutPlan& plan) {
 // The entries of the root, the copies, and what the journal has to tell.
 Result<void> RouterImpl::gather(PutPlan& plan, const std::optional<Bytes>& only_if) {
   plan.root.reserve(plan.batch.size() + 4, plan.root_bytes);
-  std::uint64_t random = plan.has_values ? fresh_keys_.number() : 0;
+  if (plan.has_values) plan.salt = Salt::from(fresh_keys_.half());
   for (std::size_t i = 0; i < plan.batch.size(); ++i) {
     const Batch::Operation operation = plan.batch[i];
     if (!plan.counts[i]) continue;
@@ -126,30 +117,27 @@ Result<void> RouterImpl::gather(PutPlan& plan, const std::optional<Bytes>& only_
     else if (plan.routes[i].empty())
       put_inline(plan.root, operation.key, operation.value, operation.traits);
     else
-      add_put(plan, operation, std::move(plan.routes[i]), random);
+      add_put(plan, operation, std::move(plan.routes[i]));
   }
   return {};
 }
 
-// `random` tells apart the copies of one write, and counts on.
-void RouterImpl::add_put(PutPlan& plan, const Batch::Operation& operation, std::vector<RouterPort*> ports,
-                         std::uint64_t& random) {
+void RouterImpl::add_put(PutPlan& plan, const Batch::Operation& operation, std::vector<RouterPort*> ports) {
   PutPlan::Put put{.operation = operation, .pointer = {}, .ports = std::move(ports)};
   put.pointer.version = plan.version;
   put.pointer.length = operation.value.size();
   put.pointer.block = operation.traits.role == Traits::Role::block;
-  if (!put.pointer.block) put.pointer.checksum = checksum_of(operation.value);
+  if (!put.pointer.block) {
+    put.pointer.checksum = checksum_of(operation.value);
+    put.pointer.salt = plan.salt;
+  }
+  for (const RouterPort* const port : put.ports) put.pointer.copies.push_back({.store = port->number});
+  const Buffer key = copy_key(put.pointer, put.pointer.copies.front(), operation.key);
+  const Traits traits{.role = operation.traits.role, .fresh = true};  // nobody has had this version
   for (RouterPort* const port : put.ports) {
-    CopyAt copy{.store = port->number, .key = {}};
-    if (!put.pointer.block) copy.key = value_copy_key(plan.version, random++);
     Batch& copies = plan.copies[port];
-    if (copies.empty()) {
-      constexpr std::size_t usual_record = 64;
-      const std::size_t records = 2 * plan.batch.size();
-      copies.reserve(records, records * (usual_record + operation.key.size()));
-    }
-    add_copy(copies, put.pointer, copy, operation.key, operation.value, true);
-    put.pointer.copies.push_back(std::move(copy));
+    if (copies.empty()) copies.reserve(plan.batch.size(), plan.batch.size() * key.size());
+    copies.put(key, operation.value, traits);
   }
   const Buffer pointer = encode_pointer(put.pointer);
   const Bytes record[] = {pointer};

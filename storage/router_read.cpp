@@ -124,29 +124,44 @@ Result<FoundCopy> RouterImpl::found_copy(Bytes key, const Pointer& pointer, std:
   FoundCopy found{.store = store->label(), .version = 0, .current = false, .value = {}};
   if (auto got = store->get(copy_key(pointer, copy, key), found.value, Checked::yes); !got)
     return got.error();
-  const Checksum sum = checksum_of(found.value);
-  if (pointer.block) {
-    found.version = pointer.version;
-    found.current = found.value.size() == pointer.length;
-    return found;
-  }
-  found.current = found.value.size() == pointer.length && sum == pointer.checksum;
-  // A copy that fits a record of its own was put there whole; one that does not is damaged.
-  if (found.current) {
-    found.version = pointer.version;
-    return found;
-  }
-  auto records = store->iterate({.gte = copy_record_prefix, .lt = past(copy_record_prefix)});
-  while (records) {
-    const auto more = (*records)->next();
-    if (!more || !*more) break;
-    const auto named = versioned((*records)->key());
-    if (!named || !equal(named->rest, copy.key)) continue;
-    const auto record = decode_copy_record((*records)->value());
-    if (record && record->checksum == sum && record->length == found.value.size())
-      found.version = std::max(found.version, named->version);
-  }
+  found.current =
+      found.value.size() == pointer.length && (pointer.block || checksum_of(found.value) == pointer.checksum);
+  if (found.current || pointer.block) found.version = pointer.version;
   return found;
+}
+
+// The copy that is found, and where it is not what the pointer says, others of its key in that store that
+// vouch for themselves: somebody's values.
+Result<std::vector<FoundCopy>> RouterImpl::found_copies(Bytes key, const Pointer& pointer, std::size_t at) {
+  auto found = found_copy(key, pointer, at);
+  if (!found) return found.error();
+  std::vector<FoundCopy> out{std::move(*found)};
+  if (out[0].current || pointer.block) return out;
+  RouterPort* const store = port(pointer.copies[at].store);
+  const Checksum sum = checksum_of(out[0].value);
+  const CopyName::Kind kind = pointer.recorded ? CopyName::Kind::record : CopyName::Kind::value;
+  const Buffer first = first_name(kind, 0);
+  auto names = store->iterate(
+      {.gte = first, .lt = past(Bytes(first).first(2)), .keys_only = kind == CopyName::Kind::value});
+  while (names) {
+    const auto more = (*names)->next();
+    if (!more || !*more) break;
+    const auto name = name_of_copy((*names)->key());
+    if (!name) continue;
+    if (pointer.recorded) {
+      // Under its own key, with a record that another version has put beside it.
+      if (!equal(name->old_copy, pointer.copies[at].key)) continue;
+      const auto record = decode_copy_record((*names)->value());
+      if (record && record->checksum == sum && record->length == out[0].value.size())
+        out[0].version = std::max(out[0].version, name->version);
+      continue;
+    }
+    if (name->version <= pointer.version || !equal(name->outer_key, key)) continue;
+    FoundCopy other{.store = store->label(), .version = name->version, .current = false, .value = {}};
+    if (store->get((*names)->key(), other.value, Checked::yes) && checksum_of(other.value) == name->checksum)
+      out.push_back(std::move(other));
+  }
+  return out;
 }
 
 // None of the copies is what the pointer says: the caller's resolver decides, or the highest version that
@@ -154,7 +169,9 @@ Result<FoundCopy> RouterImpl::found_copy(Bytes key, const Pointer& pointer, std:
 Result<void> RouterImpl::resolve(Bytes key, const Pointer& pointer, Buffer& out) {
   std::vector<FoundCopy> copies;
   for (std::size_t at = 0; at < pointer.copies.size(); ++at)
-    if (auto found = found_copy(key, pointer, at)) copies.push_back(std::move(*found));
+    if (auto found = found_copies(key, pointer, at))
+      copies.insert(copies.end(), std::make_move_iterator(found->begin()),
+                    std::make_move_iterator(found->end()));
   std::optional<std::size_t> chosen;
   if (resolver_) {
     chosen = resolver_->choose(key, copies);
@@ -186,10 +203,12 @@ Result<void> RouterImpl::mend(Bytes key, const Pointer& pointer, Bytes value,
     auto current = named(key, pointer.version, copy.store, there);
     if (!current || !*current) return StorageErrc::not_found;
     // A diverging copy that vouches for itself is somebody's value: nothing of that kind is thrown away.
-    if (auto found = found_copy(key, pointer, at); found && !found->current && found->version != 0)
-      if (auto kept = keep_aside(key, found->value, found->version); !kept) return kept;
+    if (const auto found = found_copies(key, pointer, at))
+      for (const FoundCopy& other : *found)
+        if (!other.current && other.version != 0)
+          if (auto kept = keep_aside(key, other.value, other.version); !kept) return kept;
     Batch batch;
-    add_copy(batch, pointer, copy, key, value, false);
+    add_copy(batch, pointer, copy, key, value);
     if (auto able = use(*store); !able) return able;
     if (auto written = write_copies(*store, batch, Durable::no); !written) return written;
     ++repaired_;
@@ -220,7 +239,8 @@ Result<std::vector<FoundCopy>> RouterImpl::get_all(Bytes key) {
                    .value = to_buffer(entry->inline_value)});
   } else {
     for (std::size_t at = 0; at < entry->pointer->copies.size(); ++at)
-      if (auto found = found_copy(key, *entry->pointer, at)) out.push_back(std::move(*found));
+      if (auto found = found_copies(key, *entry->pointer, at))
+        out.insert(out.end(), std::make_move_iterator(found->begin()), std::make_move_iterator(found->end()));
   }
   const Buffer first = aside_key(key, 0);
   auto aside = root_.iterate({.gte = first, .lte = aside_key(key, UINT64_MAX)});

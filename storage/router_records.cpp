@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::uint8_t reversed_pointer_version = 1;
 constexpr std::uint8_t block_pointer_version = 2;
-constexpr std::uint8_t pointer_version = 3;
+constexpr std::uint8_t recorded_pointer_version = 3;
+constexpr std::uint8_t pointer_version = 4;
 constexpr std::uint8_t copy_record_version = 1;
 constexpr std::uint8_t journal_version = 1;
 
@@ -35,6 +36,21 @@ void add_big_endian(Buffer& to, std::uint64_t value, std::size_t bytes) {
   append(to, Bytes(all).last(bytes));
 }
 
+std::uint64_t read_big_endian(Bytes bytes) {
+  std::uint64_t value = 0;
+  for (const std::byte byte : bytes) value = value << 8 | std::to_integer<std::uint64_t>(byte);
+  return value;
+}
+
+Bytes prefix_of(CopyName::Kind kind) {
+  switch (kind) {
+    case CopyName::Kind::block: return block_copy_prefix;
+    case CopyName::Kind::value: return value_copy_prefix;
+    case CopyName::Kind::record: return copy_record_prefix;
+  }
+  return {};
+}
+
 }  // namespace
 
 Checksum Checksum::from(Bytes bytes) {
@@ -43,23 +59,31 @@ Checksum Checksum::from(Bytes bytes) {
   return out;
 }
 
+Salt Salt::from(Bytes bytes) {
+  Salt out;
+  std::copy_n(bytes.begin(), size, out.value.begin());
+  return out;
+}
+
 Checksum checksum_of(Bytes bytes) { return Checksum::from(xxh3_128_digest(bytes)); }
 
 Buffer encode_pointer(const Pointer& pointer) {
-  constexpr std::size_t fixed_bytes = 48, copy_bytes = 20;
+  constexpr std::size_t fixed_bytes = 56, copy_bytes = 20;
   Buffer bytes;
   bytes.reserve(fixed_bytes + copy_bytes * pointer.copies.size());
   Writer out(bytes);
   out.u8(pointer.block      ? block_pointer_version
          : pointer.reversed ? reversed_pointer_version
+         : pointer.recorded ? recorded_pointer_version
                             : pointer_version);
   out.uint(pointer.version);
   out.uint(pointer.length);
   if (!pointer.block) out.fixed(pointer.checksum);
+  if (!pointer.block && !pointer.recorded) out.fixed(pointer.salt);
   out.uint(pointer.copies.size());
   for (const CopyAt& copy : pointer.copies) {
     out.u16(copy.store);
-    if (!pointer.block) out.buffer(copy.key);
+    if (pointer.recorded) out.buffer(copy.key);
   }
   bytes.push_back(pointer_mark);
   return bytes;
@@ -76,13 +100,15 @@ Result<Entry> decode_entry(Bytes record) {
   if (kind < reversed_pointer_version || kind > pointer_version) return StorageErrc::damaged;
   pointer.block = kind == block_pointer_version;
   pointer.reversed = kind == reversed_pointer_version;
+  pointer.recorded = pointer.reversed || kind == recorded_pointer_version;
   pointer.version = in.uint();
   pointer.length = in.uint();
   if (!pointer.block) pointer.checksum = in.fixed<Checksum>();
-  pointer.copies.resize(in.count(pointer.block ? 2 : 3));
+  if (kind == pointer_version) pointer.salt = in.fixed<Salt>();
+  pointer.copies.resize(in.count(pointer.recorded ? 3 : 2));
   for (CopyAt& copy : pointer.copies) {
     copy.store = in.u16();
-    if (pointer.block) continue;
+    if (!pointer.recorded) continue;
     copy.key = to_buffer(in.buffer());
     if (copy.key.empty()) return StorageErrc::damaged;
   }
@@ -201,30 +227,22 @@ Buffer copy_record_key(std::uint64_t version, Bytes copy_key) {
   return key;
 }
 
-Buffer block_copy_key(std::uint64_t version, Bytes outer_key) {
-  Buffer key = key_of(block_copy_prefix, 8 + outer_key.size());
-  add_big_endian(key, version, 8);
+Buffer copy_key(const Pointer& pointer, const CopyAt& copy, Bytes outer_key) {
+  if (pointer.recorded) return copy.key;
+  const CopyName::Kind kind = pointer.block ? CopyName::Kind::block : CopyName::Kind::value;
+  Buffer key = key_of(prefix_of(kind), 16 + Checksum::size + outer_key.size());
+  add_big_endian(key, pointer.version, 8);
+  if (!pointer.block) {
+    append(key, pointer.salt.bytes());
+    append(key, pointer.checksum.bytes());
+  }
   append(key, outer_key);
   return key;
 }
 
-Buffer value_copy_key(std::uint64_t version, std::uint64_t random) {
-  Buffer key = key_of({1}, 15);
-  add_big_endian(key, version, 7);
-  add_big_endian(key, random, 8);
-  return key;
-}
-
-std::optional<std::uint64_t> version_of_copy(Bytes copy_key) {
+std::optional<std::uint64_t> version_of_old_copy(Bytes copy_key) {
   if (copy_key.size() != 16 || copy_key[0] != std::byte{1}) return std::nullopt;
-  std::uint64_t version = 0;
-  for (const std::byte byte : copy_key.subspan(1, 7))
-    version = version << 8 | std::to_integer<std::uint64_t>(byte);
-  return version;
-}
-
-Buffer copy_key(const Pointer& pointer, const CopyAt& copy, Bytes outer_key) {
-  return pointer.block ? block_copy_key(pointer.version, outer_key) : copy.key;
+  return read_big_endian(copy_key.subspan(1, 7));
 }
 
 Buffer past(Bytes prefix) {
@@ -233,12 +251,29 @@ Buffer past(Bytes prefix) {
   return key;
 }
 
-std::optional<Versioned> versioned(Bytes key) {
-  if (key.size() <= 10) return std::nullopt;
-  std::uint64_t version = 0;
-  for (const std::byte byte : key.subspan(2, 8))
-    version = version << 8 | std::to_integer<std::uint64_t>(byte);
-  return Versioned{.version = version, .rest = key.subspan(10)};
+std::optional<CopyName> name_of_copy(Bytes key) {
+  using Kind = CopyName::Kind;
+  constexpr std::size_t head = 2 + 8, value_head = head + Salt::size + Checksum::size;
+  for (const Kind kind : {Kind::block, Kind::value, Kind::record}) {
+    const std::size_t fixed = kind == Kind::value ? value_head : head;
+    if (key.size() <= fixed || !equal(key.first(2), prefix_of(kind))) continue;
+    CopyName name;
+    name.kind = kind;
+    name.version = read_big_endian(key.subspan(2, 8));
+    if (kind == Kind::value) {
+      name.salt = Salt::from(key.subspan(head, Salt::size));
+      name.checksum = Checksum::from(key.subspan(head + Salt::size, Checksum::size));
+    }
+    (kind == Kind::record ? name.old_copy : name.outer_key) = key.subspan(fixed);
+    return name;
+  }
+  return std::nullopt;
+}
+
+Buffer first_name(CopyName::Kind kind, std::uint64_t version) {
+  Buffer key = key_of(prefix_of(kind), 8);
+  add_big_endian(key, version, 8);
+  return key;
 }
 
 Buffer encode_u64(std::uint64_t value) {

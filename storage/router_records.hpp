@@ -8,18 +8,18 @@
 //   00 ‖ 04 ‖ store                  versions below this one were in that store before it joined (u64)
 //   01 ‖ outer key                   value ‖ 00, or pointer ‖ 01
 //   02 ‖ store ‖ key                 outer key: the reverse record of a value of others that is being taken
-//                                    in; in roots of format 1 also of every copy
+//                                    in; of what was put in format 1 also of every copy
 //   03 ‖ version                     journal entry of a put that is not settled yet
 //   04 ‖ size ‖ outer key ‖ version  a diverging copy that was kept aside
 //
-// In a store:
-//   01 ‖ version (7 bytes) ‖ random  a copy, nothing around it; 16 bytes in all. Any other key that does not
-//                                    begin with 0 is somebody else's
-//   00 ‖ 72 ‖ version ‖ copy key     its record: checksum, length, outer key. Found by the copy's key, it
-//                                    leads from a copy back to its outer key
-//   00 ‖ 62 ‖ version ‖ outer key    a copy of a value of role `block`: found by its pointer, so it needs no
-//                                    reverse record, and vouched for by the core's tree, so it needs no
-//                                    checksum
+// In a store, where any key that does not begin with 0 is somebody else's:
+//   00 ‖ 63 ‖ version ‖ salt ‖ checksum ‖ outer key
+//                                    a copy, nothing around it. Its key is its record: it leads back to the
+//                                    outer key, and vouches for the value
+//   00 ‖ 62 ‖ version ‖ outer key    a copy of a value of role `block`, which the core's tree vouches for
+// What was put in format 1 and 2 has instead:
+//   01 ‖ version (7 bytes) ‖ random  a copy; 16 bytes in all
+//   00 ‖ 72 ‖ version ‖ copy key     its record: checksum, length, outer key
 //
 // store: u16; version: u64; size: u16.
 #pragma once
@@ -33,8 +33,8 @@
 
 namespace sheaf::router_records {
 
-// Roots of format 1 are read and written on; their format goes up before the first record of this one.
-inline constexpr std::uint32_t format_version = 2;
+// Roots of format 1 and 2 are read and written on; their format goes up before the first record of this one.
+inline constexpr std::uint32_t format_version = 3;
 
 // XXH3-128, canonical form.
 struct Checksum {
@@ -46,11 +46,19 @@ struct Checksum {
 };
 Checksum checksum_of(Bytes bytes);
 
+// Random; tells apart the copies of routers that share a store.
+struct Salt {
+  static constexpr std::size_t size = 8;
+  std::array<std::byte, size> value{};
+  Bytes bytes() const { return value; }
+  static Salt from(Bytes bytes);
+};
+
 using StoreNumber = std::uint16_t;
 
 struct CopyAt {
   StoreNumber store{};
-  Buffer key;  // in that store; empty for a block, whose copy key follows from version and outer key
+  Buffer key{};  // in that store, where it is `recorded`; else it follows from the pointer and the outer key
   friend bool operator==(const CopyAt&, const CopyAt&) = default;
 };
 
@@ -58,8 +66,10 @@ struct Pointer {
   std::uint64_t version = 0;
   std::uint64_t length = 0;
   bool block = false;
+  bool recorded = false;  // of format 1 and 2: a copy has a key of its own, and a record beside it
   bool reversed = false;  // of format 1: the root has reverse records of its copies
   Checksum checksum{};    // not of a block
+  Salt salt{};            // nor this, which is in the keys of the copies
   std::vector<CopyAt> copies;
 };
 
@@ -76,6 +86,7 @@ inline bool is_pointer(Bytes record) { return !record.empty() && record.back() =
 Buffer encode_pointer(const Pointer& pointer);  // with its mark
 Result<Entry> decode_entry(Bytes record);       // damaged
 
+// What stood beside a copy of format 1 and 2.
 struct CopyRecord {
   Checksum checksum{};
   std::uint64_t length = 0;
@@ -106,15 +117,12 @@ Buffer reverse_key(StoreNumber store, Bytes copy_key);
 Buffer journal_key(std::uint64_t version);
 Buffer aside_key(Bytes outer_key, std::uint64_t version);
 Buffer copy_record_key(std::uint64_t version, Bytes copy_key);
-Buffer block_copy_key(std::uint64_t version, Bytes outer_key);
-// In the order of the puts, so that a store writes the copies next to the ones before: in LevelDB that saves
-// a quarter of a put of 100 bytes (bench_stores FOLDER 100 20000000 router-one). `random` tells apart the
-// copies of one put, and routers that share a store.
-Buffer value_copy_key(std::uint64_t version, std::uint64_t random);
-// The version in such a key; none in others.
-std::optional<std::uint64_t> version_of_copy(Bytes copy_key);
-// The key of a copy in its store.
+// The key of a copy in its store. In the order of the puts, so that a store writes the copies next to the
+// ones before: in LevelDB that saves a quarter of a put of 100 bytes (bench_stores FOLDER 100 20000000
+// router-one).
 Buffer copy_key(const Pointer& pointer, const CopyAt& copy, Bytes outer_key);
+// The version in a key of format 1 and 2; none in others.
+std::optional<std::uint64_t> version_of_old_copy(Bytes copy_key);
 
 inline constexpr std::byte entry_prefix[] = {std::byte{1}};
 inline constexpr std::byte label_prefix[] = {std::byte{0}, std::byte{2}};
@@ -122,15 +130,23 @@ inline constexpr std::byte journal_prefix[] = {std::byte{3}};
 inline constexpr std::byte reserved_prefix[] = {std::byte{0}};  // in a store: not anybody else's
 inline constexpr std::byte copy_record_prefix[] = {std::byte{0}, std::byte{0x72}};
 inline constexpr std::byte block_copy_prefix[] = {std::byte{0}, std::byte{0x62}};
+inline constexpr std::byte value_copy_prefix[] = {std::byte{0}, std::byte{0x63}};
 // The first key past all that begin so. Requires: the last byte is not ff.
 Buffer past(Bytes prefix);
 
-// Of a key of a copy record or a block copy: the version, and what follows it.
-struct Versioned {
+// What a key that begins with one of these prefixes says.
+struct CopyName {
+  enum class Kind : std::uint8_t { block, value, record };
+  Kind kind{};
   std::uint64_t version = 0;
-  Bytes rest;
+  Checksum checksum{};  // of a value
+  Salt salt{};          // of a value
+  Bytes outer_key;      // of a block or value; views into the key
+  Bytes old_copy;       // of a record: the key of its copy
 };
-std::optional<Versioned> versioned(Bytes key);
+std::optional<CopyName> name_of_copy(Bytes key);
+// Where the names of all copies of a kind begin that were put from a version on.
+Buffer first_name(CopyName::Kind kind, std::uint64_t version);
 
 Buffer encode_u64(std::uint64_t value);
 Result<std::uint64_t> decode_u64(Bytes bytes);  // damaged

@@ -25,7 +25,7 @@ void RouterImpl::collect_keys(Garbage& garbage, const Journal& journal) const {
     for (const CopyAt& copy : entry->pointer->copies) {
       garbage.bytes += entry->pointer->length;
       garbage.keys.emplace_back(copy.store, copy_key(*entry->pointer, copy, before.key));
-      if (!entry->pointer->block)
+      if (entry->pointer->recorded)
         garbage.keys.emplace_back(copy.store, copy_record_key(entry->pointer->version, copy.key));
     }
   }
@@ -184,7 +184,8 @@ Result<RouterImpl::Fate> RouterImpl::fate(std::uint64_t version, const Journal& 
     std::set<RouterPort*> asked_in_vain;
     for (const CopyAt& copy : entry->pointer->copies) {
       RouterPort* const store = port(copy.store);
-      auto there = store ? store->has(copy.key) : Result<bool>(StorageErrc::not_found);
+      auto there = store ? store->has(copy_key(*entry->pointer, copy, before.key))
+                         : Result<bool>(StorageErrc::not_found);
       if (!there) asked_all = false;
       if (!there && store) configured = true;
       if (!there && store && !store->healthy()) asked_in_vain.insert(store);
@@ -220,7 +221,8 @@ Result<Journal> RouterImpl::roll_back(std::uint64_t version, const Journal& jour
         for (const CopyAt& copy : entry->pointer->copies) {
           if (entry->pointer->reversed) root.del(reverse_key(copy.store, copy.key));
           lost.keys.emplace_back(copy.store, copy_key(*entry->pointer, copy, before.key));
-          if (!entry->pointer->block) lost.keys.emplace_back(copy.store, copy_record_key(version, copy.key));
+          if (entry->pointer->recorded)
+            lost.keys.emplace_back(copy.store, copy_record_key(version, copy.key));
         }
       }
     }
@@ -352,73 +354,6 @@ void RouterImpl::wake_silent() {
   const std::shared_lock lock(open_);
   if (opened_)
     for (RouterPort* const port : silent_) (void)port->ready();
-}
-
-// Whether the root names this copy.
-Result<bool> RouterImpl::named(Bytes outer_key, std::uint64_t version, Number store, Bytes copy_key) {
-  auto record = root_record(outer_key);
-  if (!record) return {boost::system::in_place_error, record.error()};
-  if (!*record) return false;
-  const auto entry = decode_entry(**record);
-  if (!entry || !entry->pointer || entry->pointer->version != version) return false;
-  return std::any_of(entry->pointer->copies.begin(), entry->pointer->copies.end(), [&](const CopyAt& copy) {
-    return copy.store == store && equal(router_records::copy_key(*entry->pointer, copy, outer_key), copy_key);
-  });
-}
-
-// Removes the copies that puts after `settled` have left without a pointer. Puts under way keep theirs.
-Result<void> RouterImpl::sweep(RouterPort& port) {
-  if (rebuilding_) return {};
-  const std::uint64_t reasons = port.sweeps.begin();
-  std::vector<std::uint64_t> under_way;
-  std::uint64_t end = 0;
-  {
-    const std::lock_guard lock(versions_);
-    under_way = in_flight_;
-    end = next_version_;
-  }
-  struct Orphan {
-    Buffer copy;
-    std::optional<Buffer> record;
-  };
-  std::vector<Orphan> found;
-  for (const bool blocks : {false, true}) {
-    const Buffer from = blocks ? block_copy_key(port.settled, {}) : copy_record_key(port.settled, {});
-    auto cursor = port.iterate({.gte = from,
-                                .lt = blocks ? past(block_copy_prefix) : past(copy_record_prefix),
-                                .keys_only = blocks});
-    if (!cursor) return cursor.error();
-    for (;;) {
-      const auto more = (*cursor)->next();
-      if (!more || !*more) break;  // what cannot be read is check()'s to report
-      const Bytes at = (*cursor)->key();
-      const auto key = versioned(at);
-      if (!key || key->version >= end || std::ranges::binary_search(under_way, key->version)) continue;
-      const auto record = blocks ? Result<CopyRecord>(CopyRecord{}) : decode_copy_record((*cursor)->value());
-      const Bytes copy = blocks ? at : key->rest;
-      if (record) {
-        auto known = named(blocks ? key->rest : Bytes(record->outer_key), key->version, port.number, copy);
-        if (!known) return known.error();
-        if (*known) continue;
-      }
-      found.push_back({.copy = to_buffer(copy), .record = std::nullopt});
-      if (!blocks) found.back().record = to_buffer(at);
-    }
-  }
-  const std::set<Buffer> waiting = waiting_copies(port.number);
-  Batch orphans;
-  for (const Orphan& orphan : found) {
-    if (waiting.contains(orphan.copy)) continue;
-    orphans.del(orphan.copy);
-    if (orphan.record) orphans.del(*orphan.record);
-    ++swept_;
-  }
-  if (!orphans.empty())
-    if (auto gone = write_copies(port, orphans, Durable::no); !gone) return gone;
-  const std::uint64_t lowest = under_way.empty() ? end : std::min(end, under_way.front());
-  if (port.settled < lowest) port.settled = lowest;
-  port.sweeps.end(reasons);
-  return {};
 }
 
 }  // namespace sheaf

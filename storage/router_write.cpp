@@ -99,9 +99,19 @@ Result<void> RouterImpl::use(RouterPort& port) {
   return port.sweeps.due() ? sweep(port) : Result<void>();
 }
 
+// Once more: the store may have something under its key.
+void RouterImpl::add_copy(Batch& batch, const Pointer& pointer, const CopyAt& copy, Bytes outer_key,
+                          Bytes value) {
+  const Traits traits{.role = pointer.block ? Traits::Role::block : Traits::Role::value};
+  batch.put(copy_key(pointer, copy, outer_key), value, traits);
+  if (pointer.recorded)
+    batch.put_copy(copy_record_key(pointer.version, copy.key),
+                   encode_copy_record(outer_key, pointer.length, pointer.checksum), traits);
+}
+
 void RouterImpl::add_removal(Batch& batch, const Pointer& pointer, const CopyAt& copy, Bytes outer_key) {
   batch.del(copy_key(pointer, copy, outer_key));
-  if (!pointer.block) batch.del(copy_record_key(pointer.version, copy.key));
+  if (pointer.recorded) batch.del(copy_record_key(pointer.version, copy.key));
 }
 
 // In as many writes as the store's limits ask for: nobody sees a copy before its pointer.

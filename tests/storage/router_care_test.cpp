@@ -183,7 +183,8 @@ TEST_CASE("rebalance moves what lies in the root as well, where it is told what 
 
   Router& store = made(&by_first_letter);
   CHECK(kinds(check_all(store, {.rebalance = true})) == "misplaced@root+ misplaced@root+ ");
-  CHECK(world.copies("2") + world.records("2") == 3);  // the value with its record, and the block
+  CHECK(world.copies("2") == 1);
+  CHECK(world.others("2") == 1);  // the block
   CHECK(listed(store, {}) == "block=b state=s value=v ");
   CHECK(kinds(check_all(store, {.rebalance = true})).empty());
   where = root_label;
@@ -331,7 +332,7 @@ TEST_CASE("copies of blocks whose core went with the root are taken away once it
   REQUIRE(world.router().put(as_bytes("block"), as_bytes("1"), block, Durable::yes));
   REQUIRE(put(world.router(), "value", "1"));
   REQUIRE(world.router().sync());
-  CHECK(world.records("1") == 2);  // the block's copy, and the value's record
+  CHECK(world.others("1") == 1);  // the block
   world.end();
   forget_all(world.store("root"));
   RouterOptions options = world.options();
@@ -341,7 +342,7 @@ TEST_CASE("copies of blocks whose core went with the root are taken away once it
   CHECK(kinds(check_all(store, {.repair = true})).empty());
   Router& again = world.make();
   CHECK(kinds(check_all(again, {.repair = true})).empty());
-  CHECK(world.records("1") == 1);
+  CHECK(world.others("1") == 0);
   CHECK(listed(again, {}) == "value=1 ");
 }
 
@@ -421,7 +422,7 @@ TEST_CASE("a block whose copy is gone is not found, so that its core fetches it 
   const Traits block{.role = Traits::Role::block};
   REQUIRE(store.put(as_bytes("b"), as_bytes("block 1"), block, Durable::yes));
   CHECK(value_of(store, "b") == "block 1");
-  CHECK(world.records("1") == 1);  // under a key that its pointer gives: no record beside it
+  CHECK(world.others("1") == 1);  // under a key that its pointer gives: no record beside it
   CHECK(world.copies("1") == 0);
   forget_all(world.store("1"));
   CHECK(value_of(store, "b") == "<not found>");
@@ -497,12 +498,12 @@ TEST_CASE("what settles beside a sweep takes nothing from it") {
   const Traits block{.role = Traits::Role::block};
   CHECK(store.put(as_bytes("b"), as_bytes("1"), block, Durable::yes).error() == StorageErrc::full);
   world.faults("1").dead = false;
-  CHECK(world.records("1") == 2);  // of k, and the block under its own key
+  CHECK(world.others("1") == 1);  // the block
   one.at_walk = [&] { CHECK(store.sync()); };
   CHECK(put(store, "other", "1"));
   CHECK(!one.at_walk);
   CHECK(world.copies("1") == 2);
-  CHECK(world.records("1") == 2);  // of k and the other one
+  CHECK(world.others("1") == 0);
   CHECK(kinds(check_all(store)).empty());
   world.end();  // before the two that it was lent
 }

@@ -310,7 +310,7 @@ class Cell {
   std::vector<Buffer> copies_in_one() {
     std::vector<Buffer> out;
     for (const auto& [key, value] : one_.contents())
-      if (key[0] != std::byte{0}) out.push_back(key);
+      if (is_copy(key)) out.push_back(key);
     return out;
   }
 
@@ -511,8 +511,8 @@ const std::vector<Row>& matrix() {
       {State::unreadable_table,
        "ok",
        {"ok ok ok", "ok ok", "ok ok", without_only, "2* ", "ok ok", "ok 2 batch",
-        "12 both <damaged> 2 other ", "only other ", "damaged1 damaged1 hopeless unreadable1 ",
-        "damaged1+ damaged1 hopeless unreadable1 ", "damaged1 damaged1 hopeless unreadable1 "}},
+        "12 both <damaged> 2 other ", "only other ", "damaged1 damaged1 hopeless ",
+        "damaged1+ damaged1 hopeless ", "damaged1 damaged1 hopeless "}},
       {State::wrong_copy,
        "ok",
        {"ok ok ok", "ok ok", "ok ok", without_only, "1! 2* ", "ok ok", "ok 2 batch",

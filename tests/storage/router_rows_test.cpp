@@ -194,10 +194,9 @@ TEST_CASE("LM-04 a new value takes the place of the old, whose copies go") {
     REQUIRE(store.sync());
   }
   CHECK(world.counts() == "0001");
-  CHECK(world.records("3") == 1);
   REQUIRE(store.del(as_bytes("k"), Durable::yes));
   CHECK(world.counts() == "0000");
-  CHECK(world.records("3") == 0);
+  CHECK(world.others("3") == 0);
 }
 
 TEST_CASE("LM-05 of concurrent puts of one key one wins, with one copy a label") {
@@ -259,20 +258,22 @@ TEST_CASE("LM-09 diverging copies are resolved, and none is thrown away unseen")
   Router& store = world.make();
   REQUIRE(put(store, "k", "12"));
   const Buffer key = world.copy_keys("1").front();
-  // Somebody has put another value there, with a record that vouches for it.
+  // Somebody has damaged the copy there, and put a later one of another value beside it.
   const std::string other = "1, but another";
+  router_records::Pointer later;
+  later.version = 900'000;
+  later.checksum = router_records::checksum_of(as_bytes(other));
   Batch batch;
-  batch.put(key, as_bytes(other));
-  batch.put_copy(router_records::copy_record_key(900, key),
-                 router_records::encode_copy_record(as_bytes("k"), other.size(),
-                                                    router_records::checksum_of(as_bytes(other))));
+  batch.put(key, as_bytes("damaged"));
+  batch.put(router_records::copy_key(later, {}, as_bytes("k")), as_bytes(other));
   REQUIRE(world.store("1").write(batch, Durable::no));
 
-  const auto both = store.get_all(as_bytes("k"));
-  REQUIRE(both);
-  REQUIRE(both->size() == 2);
-  CHECK((!(*both)[0].current && (*both)[0].version == 900 && text((*both)[0].value) == other));
-  CHECK(((*both)[1].current && text((*both)[1].value) == "12"));
+  const auto all = store.get_all(as_bytes("k"));
+  REQUIRE(all);
+  REQUIRE(all->size() == 3);
+  CHECK((!(*all)[0].current && (*all)[0].version == 0 && text((*all)[0].value) == "damaged"));
+  CHECK((!(*all)[1].current && (*all)[1].version == 900'000 && text((*all)[1].value) == other));
+  CHECK(((*all)[2].current && text((*all)[2].value) == "12"));
 
   SUBCASE("the pointer's value wins where it is; the other is kept aside") {
     CHECK(value_of(store, "k") == "12");
@@ -285,10 +286,18 @@ TEST_CASE("LM-09 diverging copies are resolved, and none is thrown away unseen")
     REQUIRE(world.store("2").del(world.copy_keys("2").front(), Durable::no));
     CHECK(value_of(store, "k") == other);
   }
+  SUBCASE("one that does not vouch for itself is nobody's value") {
+    REQUIRE(world.store("1").put(router_records::copy_key(later, {}, as_bytes("k")), as_bytes("1, altered"),
+                                 {}, Durable::no));
+    REQUIRE(world.store("2").del(world.copy_keys("2").front(), Durable::no));
+    Buffer out;
+    CHECK(store.get(as_bytes("k"), out).error() == StorageErrc::damaged);
+    CHECK(store.get_all(as_bytes("k"))->size() == 1);
+  }
   SUBCASE("or the one that the caller's resolver chooses") {
     struct None final : Resolver {
       std::optional<std::size_t> choose(Bytes, std::span<const FoundCopy> copies) override {
-        CHECK(copies.size() == 1);
+        CHECK(copies.size() == 2);
         return std::nullopt;
       }
     } none;

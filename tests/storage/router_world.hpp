@@ -8,6 +8,7 @@
 
 #include "sheaf/storage/memory_backend.hpp"
 #include "sheaf/storage/router.hpp"
+#include "storage/router_records.hpp"
 #include "tests/storage/backend_conformance.hpp"
 
 namespace sheaf::test {
@@ -47,6 +48,12 @@ class Faults final : public WriteFaults {
   std::uint64_t writes = 0;
 };
 
+// Whether a key in a store is one of a copy of a value, or somebody else's; not a record or a block.
+inline bool is_copy(Bytes key) {
+  const auto name = router_records::name_of_copy(key);
+  return key[0] != std::byte{0} || (name && name->kind == router_records::CopyName::Kind::value);
+}
+
 class RouterWorld {
  public:
   explicit RouterWorld(std::vector<std::string> labels = {"0", "1", "2", "3"}) {
@@ -81,9 +88,9 @@ class RouterWorld {
   Router& router() { return *router_; }
   void end() { router_.reset(); }
 
-  // Copies in a store that are not records: how many values others would see there.
+  // Copies of values in a store; and what else the router keeps there: old copies' records, and blocks.
   std::size_t copies(const std::string& label) { return count(label, false); }
-  std::size_t records(const std::string& label) { return count(label, true); }
+  std::size_t others(const std::string& label) { return count(label, true); }
   std::string counts() {
     std::string out;
     for (const std::string& label : order_)
@@ -96,7 +103,7 @@ class RouterWorld {
     auto cursor = store(label).iterate({});
     REQUIRE(cursor);
     while ((*cursor)->next().value())
-      if ((*cursor)->key()[0] != std::byte{0}) out.push_back(to_buffer((*cursor)->key()));
+      if (is_copy((*cursor)->key())) out.push_back(to_buffer((*cursor)->key()));
     return out;
   }
 
@@ -111,12 +118,12 @@ class RouterWorld {
     made.backend = memory_backend({.faults = &made.faults});
     order_.push_back(std::move(label));
   }
-  std::size_t count(const std::string& label, bool records) {
+  std::size_t count(const std::string& label, bool others) {
     auto cursor = store(label).iterate({});
     REQUIRE(cursor);
     std::size_t found = 0;
     while ((*cursor)->next().value())
-      if (((*cursor)->key()[0] == std::byte{0}) == records) ++found;
+      if (is_copy((*cursor)->key()) != others) ++found;
     return found;
   }
 
