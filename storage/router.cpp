@@ -275,9 +275,13 @@ Result<void> RouterImpl::check_root() {
 // From now on the root is one.
 Result<void> RouterImpl::write_format() {
   Batch batch;
-  batch.put_copy(format_key(), encode_u64(format_version), state_traits);
-  batch.put_copy(reserved_key(), encode_u64(reserved_), state_traits);
-  if (auto written = root_.write(batch, Durable::yes); !written) return written;
+  return write_format(batch);
+}
+
+Result<void> RouterImpl::write_format(Batch& with) {
+  with.put_copy(format_key(), encode_u64(format_version), state_traits);
+  with.put_copy(reserved_key(), encode_u64(reserved_), state_traits);
+  if (auto written = root_.write(with, Durable::yes); !written) return written;
   const std::lock_guard lock(versions_);
   format_ = format_version;
   return {};

@@ -11,33 +11,6 @@ namespace {
 
 using Kind = RouterFinding::Kind;
 
-// What a name in a store, or an old copy's record, says of a copy.
-struct CopyToRebuild {
-  Buffer copy;
-  Buffer outer_key;
-  Pointer pointer;  // without length and copies
-};
-std::optional<CopyToRebuild> copy_to_rebuild(Bytes key, Bytes value) {
-  const auto name = name_of_copy(key);
-  if (!name) return std::nullopt;
-  CopyToRebuild out;
-  out.pointer.version = name->version;
-  if (name->kind == CopyName::Kind::value) {
-    out.copy = to_buffer(key);
-    out.outer_key = to_buffer(name->outer_key);
-    out.pointer.checksum = name->checksum;
-    out.pointer.salt = name->salt;
-    return out;
-  }
-  auto record = decode_copy_record(value);
-  if (!record) return std::nullopt;
-  out.copy = to_buffer(name->old_copy);
-  out.outer_key = std::move(record->outer_key);
-  out.pointer.checksum = record->checksum;
-  out.pointer.recorded = true;
-  return out;
-}
-
 // What a page holds of the root at most, and one record more.
 constexpr std::size_t page_bytes_most = 8 * 1024 * 1024;
 
@@ -48,10 +21,15 @@ Result<CheckReport> RouterImpl::check(const CheckOptions& options) {
   const auto lock = enter();
   if (!opened_) return StorageErrc::closed;
   CheckReport report;
-  const Buffer from = options.after ? entry_key(*options.after) : to_buffer(entry_prefix);
+  if (options.after && !options.after->store.empty()) {
+    if (RouterPort* const store = port(options.after->store); store && !rebuilding_)
+      if (auto done = find_orphans(*store, options, report); !done) return done.error();
+    return report;
+  }
   std::vector<std::pair<Buffer, Buffer>> page;
   bool ended = false;
   {
+    const Buffer from = options.after ? entry_key(options.after->key) : to_buffer(entry_prefix);
     auto cursor = root_.iterate(options.after ? KeyRange{.gt = from, .lt = past(entry_prefix)}
                                               : KeyRange{.gte = from, .lt = past(entry_prefix)});
     if (!cursor) return cursor.error();
@@ -77,11 +55,10 @@ Result<CheckReport> RouterImpl::check(const CheckOptions& options) {
   }
   // What was moved is safe where it is now, and goes where it was.
   if (options.rebalance && !report.findings.empty()) (void)settle();
-  if (!ended) {
-    if (!page.empty()) report.next = page.back().first;
-    return report;
-  }
-  if (auto done = find_orphans(options, report); !done) return done.error();
+  if (ended)
+    report.next = store_after({});
+  else if (!page.empty())
+    report.next = CheckPosition{.key = std::move(page.back().first)};
   return report;
 }
 
@@ -183,51 +160,6 @@ Result<void> RouterImpl::rebalance(Bytes key, Bytes record, const Entry& entry, 
        .store = entry.pointer ? labels_of(*entry.pointer).front() : std::string(root_label),
        .mended = moved.has_value()});
   return {};
-}
-
-Result<std::uint64_t> RouterImpl::rebuild_root() {
-  const std::shared_lock lock(open_);
-  const auto failed = [](Error error) -> Result<std::uint64_t> {
-    return {boost::system::in_place_error, error};
-  };
-  if (!opened_) return failed(StorageErrc::closed);
-  if (!rebuilding_) return failed(StorageErrc::exists);
-  // Copies of one key and version belong together; the highest version of a key is its value.
-  std::map<Buffer, Pointer> pointers;
-  for (const auto& port : ports_)
-    for (const bool recorded : {false, true}) {
-      const Bytes prefix = recorded ? Bytes(copy_record_prefix) : Bytes(value_copy_prefix);
-      auto cursor = port->iterate({.gte = prefix, .lt = past(prefix), .keys_only = !recorded});
-      if (!cursor) return failed(cursor.error());
-      for (;;) {
-        const auto more = (*cursor)->next();
-        if (!more) return failed(more.error());
-        if (!*more) break;
-        const auto found = copy_to_rebuild((*cursor)->key(), (*cursor)->value());
-        if (!found) continue;
-        Buffer value;
-        if (!port->get(found->copy, value, Checked::yes) || checksum_of(value) != found->pointer.checksum)
-          continue;
-        Pointer& pointer = pointers[found->outer_key];
-        if (pointer.version > found->pointer.version) continue;
-        if (pointer.version < found->pointer.version) pointer = found->pointer;
-        pointer.length = value.size();
-        pointer.copies.push_back({.store = port->number, .key = recorded ? found->copy : Buffer()});
-      }
-    }
-  Batch batch;
-  const std::lock_guard committing(committing_);
-  for (const auto& [outer, pointer] : pointers) {
-    batch.put_copy(entry_key(outer), encode_pointer(pointer));
-    if (batch.size() + 1 < root_.limits().batch_operations && batch.bytes() < root_.limits().batch_bytes / 2)
-      continue;
-    if (auto written = root_.write(batch, Durable::yes); !written) return failed(written.error());
-    batch.clear();
-  }
-  if (auto written = root_.write(batch, Durable::yes); !written) return failed(written.error());
-  if (auto written = write_format(); !written) return failed(written.error());
-  rebuilding_ = false;
-  return pointers.size();
 }
 
 }  // namespace sheaf

@@ -45,7 +45,7 @@ class RouterImpl final : public Router {
   Result<std::unique_ptr<RouterCursor>> entries(const KeyRange& range) override;
   Result<Explanation> explain(Bytes value, const Traits& traits) override;
   Result<CheckReport> check(const CheckOptions& options) override;
-  Result<std::uint64_t> rebuild_root() override;
+  Result<RebuildReport> rebuild_root(std::size_t most) override;
   Result<std::uint64_t> absorb() override;
   RouterCounters counters() const override;
   std::string store_trouble(std::string_view label) const override;
@@ -79,6 +79,7 @@ class RouterImpl final : public Router {
   Result<void> check_root();
   Result<void> name_stores();
   Result<void> write_format();
+  Result<void> write_format(Batch& with);  // in one write
   Result<std::uint64_t> root_number(Bytes key);
   Result<std::uint64_t> highest_version(RouterPort& port);
   Result<void> reserve_versions();
@@ -179,16 +180,25 @@ class RouterImpl final : public Router {
   };
   struct Orphans {
     std::vector<Orphan> found;
-    std::uint64_t end = 0;      // versions from here on were not looked at
-    std::uint64_t settled = 0;  // of versions below nothing else is left
-    bool readable = true;       // all of the store was
+    std::uint64_t looked_at = 0;
+    std::uint64_t settled = 0;   // below this version there is nothing else; of the first page
+    bool readable = true;        // all of it was
+    std::optional<Buffer> next;  // go on behind this key; none: the end was reached
   };
   Result<bool> named(Bytes outer_key, std::uint64_t version, Number store, Bytes copy_key);
-  Result<Orphans> orphans(RouterPort& port, std::uint64_t from);
+  Result<Orphans> orphans(RouterPort& port, std::uint64_t from, const std::optional<Buffer>& after);
   void add_removal(Batch& batch, const Orphan& orphan);
   Result<void> sweep(RouterPort& port);
-  Result<void> find_orphans(const CheckOptions& options, CheckReport& report);
+  Result<void> find_orphans(RouterPort& port, const CheckOptions& options, CheckReport& report);
   Result<void> keep_last_of_value(RouterPort& port, const Orphan& orphan);
+  std::optional<CheckPosition> store_after(std::string_view label) const;
+
+  // -- Making a lost root again.
+  struct Remaking;
+  Result<router_records::RemadeUpTo> remade_up_to();
+  Result<bool> remake_pointers(RouterPort& port, Remaking& page);
+  Result<void> remake_pointer(RouterPort& port, Bytes name, Remaking& page);
+  Result<void> write_remade(const Remaking& page, bool done);
 
   // -- Adopting.
   Result<bool> absorb_one(RouterPort& port, const Change& change);
@@ -228,6 +238,7 @@ class RouterImpl final : public Router {
   KeyLocks keys_;
   PointedKeys pointed_;
   std::mutex learning_;
+  std::mutex remaking_;
 
   std::mutex committing_;  // orders the writes of the root; guards what follows
   ChangeHub hub_;
@@ -261,6 +272,7 @@ class RouterImpl final : public Router {
 // A synced write of the root each; an opening does not care.
 inline constexpr std::uint64_t versions_reserved = 65'536;
 inline constexpr std::size_t strangers_a_page = 1'000;
+inline constexpr std::size_t orphans_a_page = 4'096;
 // Settling syncs every store, so it is done for many puts at once: after so many, or when so much waits to
 // go. What is settled need not be looked at by an opening after a crash.
 inline constexpr std::size_t settle_at = 2'048;

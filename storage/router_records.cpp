@@ -16,6 +16,7 @@ constexpr std::uint8_t recorded_pointer_version = 3;
 constexpr std::uint8_t pointer_version = 4;
 constexpr std::uint8_t copy_record_version = 1;
 constexpr std::uint8_t journal_version = 1;
+constexpr std::uint8_t remade_version = 1;
 
 // What is added to the key later has room already, as in all that is encoded here: a put makes a dozen of
 // these.
@@ -172,8 +173,32 @@ Result<Journal> decode_journal(Bytes bytes) {
   return journal;
 }
 
+Buffer encode_remade(const RemadeUpTo& remade) {
+  Buffer bytes;
+  Writer out(bytes);
+  out.u8(remade_version);
+  out.u16(remade.store);
+  out.buffer(remade.name);
+  out.uint(remade.copies);
+  out.uint(remade.values);
+  return bytes;
+}
+
+Result<RemadeUpTo> decode_remade(Bytes bytes) {
+  Reader in(bytes);
+  RemadeUpTo remade;
+  if (in.u8() != remade_version) return StorageErrc::damaged;
+  remade.store = in.u16();
+  remade.name = to_buffer(in.buffer());
+  remade.copies = in.uint();
+  remade.values = in.uint();
+  if (!in.ok() || !in.at_end()) return StorageErrc::damaged;
+  return remade;
+}
+
 Buffer format_key() { return key_of({0, 0}, 0); }
 Buffer reserved_key() { return key_of({0, 1}, 0); }
+Buffer remade_key() { return key_of({0, 5}, 0); }
 
 Buffer label_key(StoreNumber store) {
   Buffer key = key_of({0, 2}, 2);

@@ -6,6 +6,7 @@
 //   00 ‖ 02 ‖ store                  label of the store of that number
 //   00 ‖ 03 ‖ store                  versions below this one are settled in that store (u64)
 //   00 ‖ 04 ‖ store                  versions below this one were in that store before it joined (u64)
+//   00 ‖ 05                          how far a lost root is made again; without a format version until then
 //   01 ‖ outer key                   value ‖ 00, or pointer ‖ 01
 //   02 ‖ store ‖ key                 outer key: the reverse record of a value of others that is being taken
 //                                    in; of what was put in format 1 also of every copy
@@ -107,8 +108,19 @@ struct Journal {
 Buffer encode_journal(const Journal& journal);
 Result<Journal> decode_journal(Bytes bytes);  // damaged
 
+// A lost root that is being made again: all copies are in it up to this name in this store.
+struct RemadeUpTo {
+  StoreNumber store = 0;
+  Buffer name;
+  std::uint64_t copies = 0;  // looked at
+  std::uint64_t values = 0;  // that have a pointer
+};
+Buffer encode_remade(const RemadeUpTo& remade);
+Result<RemadeUpTo> decode_remade(Bytes bytes);  // damaged
+
 Buffer format_key();
 Buffer reserved_key();
+Buffer remade_key();
 Buffer label_key(StoreNumber store);
 Buffer settled_key(StoreNumber store);
 Buffer joined_key(StoreNumber store);

@@ -1,9 +1,13 @@
 #include "engine/peer_node/holder.hpp"
 
+#include <fmt/format.h>
+
+#include "engine/peer_node/commands/progress.hpp"
 #include "engine/peer_node/commands/run.hpp"
 #include "engine/peer_node/limits_table.hpp"
 #include "engine/peer_node/options.hpp"
 #include "engine/peer_node/tasks.hpp"
+#include "sheaf/net/error.hpp"
 #include "sheaf/net/offload.hpp"
 #include "sheaf/storage/error.hpp"
 
@@ -47,7 +51,7 @@ Holder::Holder(Environment environment, Command own, Config config, Io& io)
 
 Holder::~Holder() = default;
 
-asio::awaitable<Result<void>> Holder::open() {
+asio::awaitable<Result<void>> Holder::open(Interrupts& interrupts) {
   const CommandTraits traits = traits_of(own_.action);
   NodeOptions options;
   options.limits = config_.limits;
@@ -62,6 +66,8 @@ asio::awaitable<Result<void>> Holder::open() {
   options.web_hosts = config_.web_hosts;
   options.web_origins = config_.web_origins;
   if (auto opened = co_await open_store(traits); !opened) co_return opened.error();
+  if (traits.rebuilds_root)
+    if (auto rebuilt = co_await rebuild_root(interrupts); !rebuilt) co_return rebuilt.error();
   auto node = co_await Node::open(*store_, environment_, std::move(options));
   if (!node) co_return node.error();
   node_ = std::move(*node);
@@ -86,15 +92,8 @@ asio::awaitable<Result<void>> Holder::open_store(const CommandTraits& traits) {
   StorageOptions storage = config_.storage;
   storage.rebuild_root = traits.rebuilds_root;
   const bool create = traits.makes_store;
-  auto work = [this, create, &storage, &trouble]() -> Result<std::unique_ptr<Router>> {
-    auto router = open_folder_store(own_.global.folder, create, storage, nullptr, trouble);
-    if (!router || !storage.rebuild_root) return router;
-    // Before anything is written to the root, and the node does so when it is opened.
-    const auto rebuilt = (*router)->rebuild_root();
-    if (rebuilt) root_rebuilt_ = *rebuilt;
-    if (rebuilt || rebuilt.error() == StorageErrc::exists) return router;
-    trouble = (*router)->trouble();
-    return rebuilt.error();
+  auto work = [this, create, &storage, &trouble] {
+    return open_folder_store(own_.global.folder, create, storage, nullptr, trouble);
   };
   auto opened = co_await offload(*environment_.pool, work);
   if (!opened) {
@@ -105,6 +104,40 @@ asio::awaitable<Result<void>> Holder::open_store(const CommandTraits& traits) {
   }
   store_ = std::move(*opened);
   co_return Result<void>{};
+}
+
+asio::awaitable<Result<void>> Holder::rebuild_root(Interrupts& interrupts) {
+  RebuildReport report;
+  Error why;
+  Stop stop;
+  const auto line = [&report] {
+    return fmt::format("{} copies looked at, {} values have a pointer again", report.copies, report.values);
+  };
+  auto drawn =
+      with_progress(*environment_.timers, own_.global, io_, rebuild_pages(report, why), std::function(line));
+  co_await until_one_ends(std::move(drawn), until_interrupted(interrupts, stop));
+  if (why == StorageErrc::exists) co_return Result<void>{};  // which is for the command to say
+  if (why == cancelled_error())
+    co_await io_.say("sheaf: note: the root is not made again yet: " + line() +
+                     "; the same command goes on there");
+  else if (why.failed())
+    co_await io_.say("sheaf: note: " + store_->trouble());
+  if (why.failed()) co_return why;
+  root_rebuilt_ = report.values;
+  co_return Result<void>{};
+}
+
+asio::awaitable<Outcome> Holder::rebuild_pages(RebuildReport& report, Error& why) {
+  while (!report.done && !why.failed()) {
+    auto work = [this] { return store_->rebuild_root(); };
+    const auto page = co_await offload(*environment_.pool, work);
+    if (page)
+      report = *page;
+    else
+      why = page.error();
+    if (page && !page->done && co_await was_cancelled()) why = cancelled_error();
+  }
+  co_return Outcome{};
 }
 
 CommandContext Holder::context_for(const GlobalOptions& global, const Config& config) {

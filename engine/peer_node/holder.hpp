@@ -22,8 +22,9 @@ class Holder final : public CommandHost {
   Holder(Environment environment, Command own, Config config, Io& io);
   ~Holder() override;
 
-  // Opens the folder's store and node, and then DIR/control. Fails as Node::open does.
-  boost::asio::awaitable<Result<void>> open();
+  // Opens the folder's store and node, and then DIR/control. Fails as Node::open does, and with `cancelled`
+  // where an interrupt ended what lasts.
+  boost::asio::awaitable<Result<void>> open(Interrupts& interrupts);
   // Runs our own command to its exit code. The first interrupt ends it.
   boost::asio::awaitable<int> run_own(Interrupts& interrupts);
   // Sees the handed-over commands out, and closes the node.
@@ -35,6 +36,9 @@ class Holder final : public CommandHost {
 
  private:
   boost::asio::awaitable<Result<void>> open_store(const CommandTraits& traits);
+  // Where it was lost; before the node is opened, which writes to it.
+  boost::asio::awaitable<Result<void>> rebuild_root(Interrupts& interrupts);
+  boost::asio::awaitable<Outcome> rebuild_pages(RebuildReport& report, Error& why);
   boost::asio::awaitable<void> follow_events();
   boost::asio::awaitable<void> log_event(const NodeEvent& event);
   CommandContext context_for(const GlobalOptions& global, const Config& config);

@@ -8,6 +8,7 @@
 #include "engine/peer_node/folder.hpp"
 #include "engine/peer_node/holder.hpp"
 #include "engine/peer_node/visitor.hpp"
+#include "sheaf/net/error.hpp"
 #include "sheaf/storage/error.hpp"
 
 namespace sheaf::peer_node {
@@ -95,10 +96,12 @@ class Call {
     reason_ = exposed_secrets(folder());
     if (!reason_.empty()) co_return exit_code::failed;
     Holder holder(environment_, command_, config_, io_);
-    const auto opened = co_await holder.open();
+    const auto opened = co_await holder.open(interrupts_);
     std::optional<int> code;
     if (opened)
       code = co_await holder.run_own(interrupts_);
+    else if (opened.error() == cancelled_error())
+      code = exit_code::signal_base + interrupts_.number;
     else if (opened.error() != make_error_code(StorageErrc::locked))
       code = cannot_open(opened.error());
     co_await holder.close();

@@ -15,6 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       fuzz::expect(twice && twice->pointer && twice->pointer->version == entry->pointer->version &&
                    twice->pointer->length == entry->pointer->length &&
                    twice->pointer->checksum == entry->pointer->checksum &&
+                   equal(twice->pointer->salt.bytes(), entry->pointer->salt.bytes()) &&
+                   twice->pointer->recorded == entry->pointer->recorded &&
                    twice->pointer->block == entry->pointer->block &&
                    twice->pointer->reversed == entry->pointer->reversed &&
                    twice->pointer->copies == entry->pointer->copies && again.size() <= input.size());
@@ -32,9 +34,23 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto twice = decode_journal(encode_journal(*journal));
     fuzz::expect(twice && twice->verify == journal->verify && twice->before.size() == journal->before.size());
   }
-  (void)versioned(input);
-  if (const auto version = version_of_copy(input))
-    fuzz::expect(equal(input.first(8), Bytes(value_copy_key(*version, 0)).first(8)));
+  if (const auto remade = decode_remade(input)) {
+    const auto twice = decode_remade(encode_remade(*remade));
+    fuzz::expect(twice && twice->store == remade->store && twice->name == remade->name &&
+                 twice->copies == remade->copies && twice->values == remade->values);
+  }
+  if (const auto name = name_of_copy(input)) {
+    Pointer pointer;
+    pointer.version = name->version;
+    pointer.block = name->kind == CopyName::Kind::block;
+    pointer.checksum = name->checksum;
+    pointer.salt = name->salt;
+    const Buffer again = name->kind == CopyName::Kind::record ? copy_record_key(name->version, name->old_copy)
+                                                              : copy_key(pointer, {}, name->outer_key);
+    fuzz::expect(equal(again, input) && equal(Bytes(again).first(10), first_name(name->kind, name->version)));
+  }
+  if (const auto version = version_of_old_copy(input))
+    fuzz::expect(*version >> 56 == 0 && input.size() == 16);
   (void)decode_u64(input);
   return 0;
 }

@@ -166,7 +166,7 @@ TEST_CASE(
   REQUIRE(store.has_value());
   Buffer out;
   CHECK((*store)->get(key, out).error() == StorageErrc::not_found);
-  CHECK((*store)->rebuild_root().value() == 1);
+  CHECK(rebuild_root(**store).value() == 1);
   CHECK(value_of(**store, as_text(key)) == "value");
 }
 

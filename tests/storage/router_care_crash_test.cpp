@@ -1,6 +1,6 @@
-// Power goes at every operation that reaches a medium while a router is repaired or rebalanced, over a
-// LevelDB store and a value log. Whatever was not synced then, nothing that was there before is lost, and
-// doing it again completes it.
+// Power goes at every operation that reaches a medium while a router is repaired or rebalanced, or its lost
+// root made again, over a LevelDB store and a value log. Whatever was not synced then, nothing that was there
+// before is lost, and doing it again completes it.
 #include "storage/leveldb_seams.hpp"
 #include "tests/storage/router_world.hpp"
 #include "tests/support/fault_env.hpp"
@@ -38,8 +38,9 @@ class ByName final : public TraitsByKey {
   }
 };
 
-std::unique_ptr<Router> router_on(FaultEnv& env, const char* digits) {
+std::unique_ptr<Router> router_on(FaultEnv& env, const char* digits, bool rebuild_root = false) {
   RouterOptions options;
+  options.rebuild_root = rebuild_root;
   options.root.owned = leveldb_in(env, "/main");
   options.stores.push_back({.label = "1", .owned = leveldb_in(env, "/1")});
   options.stores.push_back({.label = "2", .owned = log_on(env, small_log("/2"))});
@@ -196,6 +197,58 @@ TEST_CASE("a crash at any write of a rebalance loses nothing, and the next rebal
   }
   MESSAGE(cuts << " cuts");
   CHECK(cuts > 100);
+}
+
+TEST_CASE("a crash at any write of making a root again loses no copy, and the next one goes on") {
+  Before before;
+  FaultEnv env;
+  {
+    const auto routed = router_on(env, "12");
+    REQUIRE(routed->open());
+    before.values = filled(*routed);
+    REQUIRE(put(*routed, "key b", "1 again"));
+    before.values["key b"] = "1 again";
+    REQUIRE(routed->sync());
+  }
+  before.disk = env.contents();
+  std::erase_if(before.disk, [](const auto& file) { return file.first.starts_with("/main/"); });
+  std::erase_if(before.values, [](const auto& value) {
+    return value.first.starts_with("block") || value.first == "in the root";
+  });
+
+  std::uint64_t cuts = 0, went_on = 0;
+  for (const auto& loss : losses) {
+    for (std::uint64_t at = 0;; ++at) {
+      FaultEnv disk;
+      disk.restore(before.disk);
+      {
+        const auto routed = router_on(disk, "12", true);
+        disk.crash_at(at);
+        if (routed->open()) (void)rebuild_root(*routed);
+      }
+      const bool crashed = disk.crashed();
+      disk.lose_power_by_file(
+          [&](const std::string& name) { return name.starts_with("/main/") ? loss.first : loss.second; });
+      INFO("operation ", at, ", root ", static_cast<int>(loss.first), ", stores ",
+           static_cast<int>(loss.second));
+      const auto routed = router_on(disk, "12", true);
+      REQUIRE(routed->open());
+      const auto page = routed->rebuild_root(1);
+      if (page && page->copies > 1) ++went_on;
+      if (page && !page->done) REQUIRE(rebuild_root(*routed).value() == before.values.size());
+      if (!page) REQUIRE(page.error() == StorageErrc::exists);  // it was done
+      REQUIRE(contents(*routed) == before.values);
+      REQUIRE(put(*routed, "later", "12"));
+      REQUIRE(routed->sync());
+      (void)check_all(*routed, {.repair = true});  // the blocks
+      REQUIRE(check_all(*routed).findings.empty());
+      ++cuts;
+      if (!crashed) break;
+    }
+  }
+  MESSAGE(cuts << " cuts, " << went_on << " went on");
+  CHECK(cuts > 50);
+  CHECK(went_on > 10);
 }
 
 }  // namespace sheaf::test

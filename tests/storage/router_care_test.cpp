@@ -1,4 +1,4 @@
-// What keeps a router's stores in order: check, repair, rebalance, explain, and a root made again. How few
+// What keeps a router's stores in order: check, repair, rebalance, explain. How few
 // copies may acknowledge a put, and what is found when a store comes back.
 #include <functional>
 #include <thread>
@@ -35,14 +35,41 @@ RouterOptions naming_root(RouterWorld& world) {
   return options;
 }
 
-void forget_all(Backend& store) {
-  Batch batch;
-  auto cursor = store.iterate({.keys_only = true});
-  while ((*cursor)->next().value()) batch.del((*cursor)->key());
-  REQUIRE(store.write(batch, Durable::no));
-}
-
 }  // namespace
+
+TEST_CASE("a check looks for copies without a pointer a page of a store a call") {
+  RouterWorld world;
+  world.make(naming_root(world));
+  for (int i = 0; i < 6'000; ++i) REQUIRE(put(world.router(), "k" + std::to_string(i), "12"));
+  REQUIRE(world.router().sync());
+  world.end();
+  for (int i = 0; i < 5'000; ++i) {
+    const Buffer entry = router_records::entry_key(as_bytes("k" + std::to_string(i)));
+    REQUIRE(world.store("root").del(entry, Durable::yes));
+  }
+
+  Router& store = world.make(naming_root(world));
+  CheckOptions options{.repair = true, .most = 10'000};
+  std::size_t calls = 0, found = 0;
+  std::uint64_t stored = 0;
+  for (;; ++calls) {
+    const auto page = store.check(options);
+    REQUIRE(page);
+    for (const RouterFinding& finding : page->findings) {
+      REQUIRE(finding.kind == RouterFinding::Kind::orphan_copy);
+      REQUIRE(finding.mended);
+      ++found;
+    }
+    stored += page->stored;
+    if (!page->next) break;
+    options.after = page->next;
+  }
+  CHECK(calls > 5);  // of the root one, and of two stores several
+  CHECK(found == 10'000);
+  CHECK(stored == 12'000);
+  CHECK(world.copies("1") == 1'000);
+  CHECK(kinds(check_all(store)).empty());
+}
 
 TEST_CASE("check finds what differs from the pointers, and repair mends what can be mended") {
   RouterWorld world;
@@ -278,90 +305,6 @@ TEST_CASE("explain names the rule of the mapper by size") {
   CHECK(small->stores == std::vector<std::string>{"root"});
   CHECK(large->stores == std::vector<std::string>{"large"});
   CHECK(large->why == "10 bytes, and values of 10 or more go to large");
-}
-
-TEST_CASE("a lost root is noticed, and made again from the copies when that is asked for") {
-  RouterWorld world;
-  world.make(naming_root(world));
-  REQUIRE(put(world.router(), "a", "12 old"));
-  REQUIRE(put(world.router(), "a", "12 new"));
-  REQUIRE(put(world.router(), "b", "3"));
-  REQUIRE(put(world.router(), "inline", "in the root alone"));
-  REQUIRE(put(world.router(), "gone", "3"));
-  REQUIRE(world.router().del(as_bytes("gone"), Durable::yes));
-  REQUIRE(world.router().sync());
-  world.end();
-  forget_all(world.store("root"));
-
-  {
-    const auto refused = router(naming_root(world));
-    CHECK(refused->open().error() == StorageErrc::damaged);
-    CHECK(refused->trouble().find("the root was lost") != std::string::npos);
-  }
-  const auto rebuilding = [&] {
-    RouterOptions options = naming_root(world);
-    options.rebuild_root = true;
-    return options;
-  };
-  {
-    // Opened for it, but not made again: nothing is written, nothing is taken for an orphan.
-    Router& waiting = world.make(rebuilding());
-    CHECK(put(waiting, "c", "1").error() == StorageErrc::damaged);
-    CHECK(kinds(check_all(waiting, {.repair = true})).empty());
-    REQUIRE(waiting.sync());
-    world.end();
-    CHECK(router(naming_root(world))->open().error() == StorageErrc::damaged);
-  }
-  Router& store = world.make(rebuilding());
-  CHECK(store.rebuild_root().value() == 2);
-  CHECK(store.rebuild_root().error() == StorageErrc::exists);
-  CHECK(listed(store, {}) == "a=12 new b=3 ");
-  CHECK(put(store, "c", "1"));
-  CHECK(kinds(check_all(store)).empty());
-
-  Router& again = world.make(naming_root(world));
-  CHECK(listed(again, {}) == "a=12 new b=3 c=1 ");
-  CHECK(again.rebuild_root().error() == StorageErrc::exists);
-  CHECK(world.counts() == "0211");
-}
-
-TEST_CASE("copies of blocks whose core went with the root are taken away once it was made again") {
-  RouterWorld world;
-  world.make();
-  const Traits block{.role = Traits::Role::block};
-  REQUIRE(world.router().put(as_bytes("block"), as_bytes("1"), block, Durable::yes));
-  REQUIRE(put(world.router(), "value", "1"));
-  REQUIRE(world.router().sync());
-  CHECK(world.others("1") == 1);  // the block
-  world.end();
-  forget_all(world.store("root"));
-  RouterOptions options = world.options();
-  options.rebuild_root = true;
-  Router& store = world.make(std::move(options));
-  CHECK(store.rebuild_root().value() == 1);
-  CHECK(kinds(check_all(store, {.repair = true})).empty());
-  Router& again = world.make();
-  CHECK(kinds(check_all(again, {.repair = true})).empty());
-  CHECK(world.others("1") == 0);
-  CHECK(listed(again, {}) == "value=1 ");
-}
-
-TEST_CASE("a root is made again in writes that it takes, however long the keys are") {
-  RouterWorld world;
-  world.make();
-  const std::string long_key(800, 'k');
-  for (int i = 0; i < 50; ++i) REQUIRE(put(world.router(), long_key + std::to_string(i), "1"));
-  REQUIRE(world.router().sync());
-  world.end();
-  RouterOptions options = world.options();
-  const auto small = memory_backend({.limits = {.batch_bytes = 8'000}});
-  REQUIRE(small->open());
-  options.root.lent = small.get();
-  options.rebuild_root = true;
-  Router& store = world.make(std::move(options));
-  CHECK(store.rebuild_root().value() == 50);
-  CHECK(value_of(store, long_key + "49") == "1");
-  world.end();
 }
 
 TEST_CASE("copies that were in a store before it joined are not the router's to remove") {

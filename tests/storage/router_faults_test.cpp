@@ -246,7 +246,7 @@ class Cell {
     installed_ = false;
     if (state_ == State::root_lost && !rebuilt_) {
       make(true);
-      REQUIRE(router().rebuild_root());
+      REQUIRE(rebuild_root(router()));
     } else {
       make();
     }
@@ -275,7 +275,7 @@ class Cell {
   // Opens anew after the root was lost, as the user asks for it.
   std::string rebuild() {
     make(true);
-    const auto made = router().rebuild_root();
+    const auto made = rebuild_root(router());
     rebuilt_ = made.has_value();
     return made ? "rebuilt " + std::to_string(*made) : word(made.error());
   }
@@ -381,7 +381,7 @@ class Cell {
 };
 
 std::string checked(Cell& cell, const CheckOptions& options) {
-  auto report = cell.router().check(options);
+  auto report = check_pages(cell.router(), options);
   return report ? kinds_in_words(*report) : word(report.error());
 }
 

@@ -10,19 +10,6 @@ namespace {
 using Model = std::map<std::string, std::string>;
 
 // The digits name stores; a value with 'r' and no digit stays in the root.
-class DigitsOrRoot final : public Mapper {
- public:
-  std::vector<std::string> labels(Bytes value, const Traits& traits) override {
-    auto out = digits_.labels(value, traits);
-    if (out.front() == "0" && as_text(value).find('r') != std::string_view::npos)
-      out = {std::string(root_label)};
-    return out;
-  }
-
- private:
-  DigitMapper digits_;
-};
-
 class ModelRun {
  public:
   ModelRun(std::uint64_t seed, std::size_t copies_least)

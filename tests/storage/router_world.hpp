@@ -24,6 +24,20 @@ class DigitMapper final : public Mapper {
   }
 };
 
+// An r instead of a digit: the root.
+class DigitsOrRoot final : public Mapper {
+ public:
+  std::vector<std::string> labels(Bytes value, const Traits& traits) override {
+    auto out = digits_.labels(value, traits);
+    if (out.front() == "0" && as_text(value).find('r') != std::string_view::npos)
+      out = {std::string(root_label)};
+    return out;
+  }
+
+ private:
+  DigitMapper digits_;
+};
+
 // Fails writes as it is told.
 class Faults final : public WriteFaults {
  public:
@@ -132,6 +146,13 @@ class RouterWorld {
   std::unique_ptr<Router> router_;
 };
 
+inline void forget_all(Backend& store) {
+  Batch batch;
+  auto cursor = store.iterate({.keys_only = true});
+  while ((*cursor)->next().value()) batch.del((*cursor)->key());
+  REQUIRE(store.write(batch, Durable::no));
+}
+
 // Deletes what is not there until the router knows which keys have copies: so many look-ups in vain make it
 // walk its root. Requires: the root has fewer records than a page of that walk.
 inline void learn_pointed(Router& router) {
@@ -141,16 +162,32 @@ inline void learn_pointed(Router& router) {
 }
 
 // All pages of a check together.
-inline CheckReport check_all(Router& router, CheckOptions options = {}) {
+inline Result<CheckReport> check_pages(Router& router, CheckOptions options) {
   CheckReport all;
   for (;;) {
     auto page = router.check(options);
-    REQUIRE(page);
+    if (!page) return page.error();
     all.keys += page->keys;
     all.copies += page->copies;
+    all.stored += page->stored;
     for (auto& finding : page->findings) all.findings.push_back(std::move(finding));
     if (!page->next) return all;
     options.after = page->next;
+  }
+}
+
+inline CheckReport check_all(Router& router, const CheckOptions& options = {}) {
+  auto report = check_pages(router, options);
+  REQUIRE(report);
+  return std::move(*report);
+}
+
+// All calls together, of a few copies each. Gives how many values have a pointer again.
+inline Result<std::uint64_t> rebuild_root(Router& router) {
+  for (;;) {
+    const auto page = router.rebuild_root(2);
+    if (!page) return {boost::system::in_place_error, page.error()};
+    if (page->done) return page->values;
   }
 }
 

@@ -49,7 +49,7 @@ Outcome FolderReport::outcome() const {
 
 // A line on the same terminal begins where the progress is drawn.
 asio::awaitable<void> FolderReport::wipe_progress() {
-  if (draws_progress(context_, io_)) co_await io_.draw("\r\x1b[K");
+  if (draws_progress(context_.global, io_)) co_await io_.draw("\r\x1b[K");
 }
 
 int exit_code_of(files::SkipReason reason) {

@@ -56,12 +56,11 @@ struct GivenLine {
 };
 
 template <class Line>
-asio::awaitable<Result<void>> draw(CommandContext& context, Io& io, Line& line) {
+asio::awaitable<Result<void>> draw(Timers& timers, Io& io, Line& line) {
   constexpr Duration pause = std::chrono::milliseconds(250);
   Duration wait = std::chrono::seconds(1);
   for (;;) {
-    if (auto slept = co_await context.timers.sleep_until(context.timers.now() + wait); !slept)
-      co_return slept.error();
+    if (auto slept = co_await timers.sleep_until(timers.now() + wait); !slept) co_return slept.error();
     wait = pause;
     auto text = co_await line.next();
     if (!text) co_return text.error();
@@ -70,9 +69,10 @@ asio::awaitable<Result<void>> draw(CommandContext& context, Io& io, Line& line) 
 }
 
 template <class Line>
-asio::awaitable<Outcome> run_with(CommandContext& context, Io& io, asio::awaitable<Outcome> work, Line line) {
-  if (!draws_progress(context, io)) co_return co_await std::move(work);
-  auto both = co_await until_one_ends(std::move(work), draw(context, io, line));
+asio::awaitable<Outcome> run_with(Timers& timers, const GlobalOptions& global, Io& io,
+                                  asio::awaitable<Outcome> work, Line line) {
+  if (!draws_progress(global, io)) co_return co_await std::move(work);
+  auto both = co_await until_one_ends(std::move(work), draw(timers, io, line));
   co_await io.draw("\r\x1b[K");
   co_return std::move(both.a);
 }
@@ -80,16 +80,21 @@ asio::awaitable<Outcome> run_with(CommandContext& context, Io& io, asio::awaitab
 }  // namespace
 
 asio::awaitable<Outcome> with_progress(CommandContext& context, Io& io, asio::awaitable<Outcome> work) {
-  return run_with(context, io, std::move(work), BlocksLine(context));
+  return run_with(context.timers, context.global, io, std::move(work), BlocksLine(context));
 }
 
 asio::awaitable<Outcome> with_progress(CommandContext& context, Io& io, asio::awaitable<Outcome> work,
                                        std::function<std::string()> line) {
-  return run_with(context, io, std::move(work), GivenLine{std::move(line)});
+  return with_progress(context.timers, context.global, io, std::move(work), std::move(line));
 }
 
-bool draws_progress(const CommandContext& context, const Io& io) {
-  return context.global.verbosity >= 0 && io.error_is_terminal();
+asio::awaitable<Outcome> with_progress(Timers& timers, const GlobalOptions& global, Io& io,
+                                       asio::awaitable<Outcome> work, std::function<std::string()> line) {
+  return run_with(timers, global, io, std::move(work), GivenLine{std::move(line)});
+}
+
+bool draws_progress(const GlobalOptions& global, const Io& io) {
+  return global.verbosity >= 0 && io.error_is_terminal();
 }
 
 std::string shown_bytes(std::uint64_t bytes) {

@@ -18,8 +18,13 @@ boost::asio::awaitable<Outcome> with_progress(CommandContext& context, Io& io,
                                               boost::asio::awaitable<Outcome> work,
                                               std::function<std::string()> line);
 
+// The same before there is a node.
+boost::asio::awaitable<Outcome> with_progress(Timers& timers, const GlobalOptions& global, Io& io,
+                                              boost::asio::awaitable<Outcome> work,
+                                              std::function<std::string()> line);
+
 // Whether a line is drawn at all.
-bool draws_progress(const CommandContext& context, const Io& io);
+bool draws_progress(const GlobalOptions& global, const Io& io);
 
 // "1.5 GB" of 10^9 bytes.
 std::string shown_bytes(std::uint64_t bytes);

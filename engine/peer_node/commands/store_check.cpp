@@ -67,12 +67,13 @@ std::string finding_line(const RouterFinding& finding, bool json) {
 }
 
 struct Sums {
-  std::uint64_t keys = 0, copies = 0, findings = 0, mended = 0, wrong = 0;
+  std::uint64_t keys = 0, copies = 0, stored = 0, findings = 0, mended = 0, wrong = 0;
   std::uint64_t not_moved = 0;
 
   void add(const CheckReport& page) {
     keys += page.keys;
     copies += page.copies;
+    stored += page.stored;
     for (const RouterFinding& finding : page.findings) {
       ++findings;
       if (finding.mended) ++mended;
@@ -129,7 +130,10 @@ asio::awaitable<Outcome> run(CommandContext& context, const StoreCheckCommand& c
       co_return failed(printed.error(), "stdout");
   }
   Sums sums;
-  const auto line = [&sums] { return fmt::format("checked {} keys", sums.keys); };
+  const auto line = [&sums] {
+    return sums.stored == 0 ? fmt::format("checked {} keys", sums.keys)
+                            : fmt::format("checked {} keys, {} stored copies", sums.keys, sums.stored);
+  };
   co_return co_await with_progress(context, io, check_all(context, command, sums, io), line);
 }
 

@@ -156,18 +156,25 @@ struct RouterFinding {
   bool mended = false;
 };
 
+// How far a check has come: through the keys of the root first, then through the copies in each store.
+struct CheckPosition {
+  std::string store{};  // empty: in the root
+  Buffer key{};         // the last that was looked at; an outer key, or a copy's
+};
+
 struct CheckOptions {
   bool repair = false;
   bool rebalance = false;
-  std::optional<Buffer> after{};  // go on behind this key
-  std::uint64_t most = 1'000;     // so many keys, then return
+  std::optional<CheckPosition> after{};  // go on behind it
+  std::uint64_t most = 1'000;            // so many keys, then return; of copies in a store some more
 };
 
 struct CheckReport {
   std::vector<RouterFinding> findings;
   std::uint64_t keys = 0;
-  std::uint64_t copies = 0;
-  std::optional<Buffer> next;  // call again with after = next; none: the end was reached, orphans included
+  std::uint64_t copies = 0;           // of these keys
+  std::uint64_t stored = 0;           // copies in the stores that were held against the root
+  std::optional<CheckPosition> next;  // call again with after = next; none: the end was reached
 };
 
 struct RouterCounters {
@@ -175,6 +182,13 @@ struct RouterCounters {
   std::uint64_t swept = 0;        // copies removed that a cut-off put had left
   std::uint64_t rolled_back = 0;  // puts undone at opening, their copies having been lost
   std::uint64_t adopted = 0;
+};
+
+// Since the root was lost, all calls together.
+struct RebuildReport {
+  std::uint64_t copies = 0;  // looked at
+  std::uint64_t values = 0;  // that have a pointer again
+  bool done = false;
 };
 
 class Router : public Backend {
@@ -190,14 +204,16 @@ class Router : public Backend {
   };
   virtual Result<Explanation> explain(Bytes value, const Traits& traits) = 0;
 
-  // Compares pointers with copies, a page of keys a call; after the last page it looks for copies without a
-  // pointer. Safe while the router is in use, and may be stopped after any call.
+  // Compares pointers with copies, a page of keys a call, and then looks for copies without a pointer, a page
+  // of a store a call. Safe while the router is in use, and may be stopped after any call.
   virtual Result<CheckReport> check(const CheckOptions& options) = 0;
-  // Makes the pointers of a lost root again from the records of the copies, the highest version of a key
-  // winning; gives how many. What lay in the root alone is lost, and the blocks of cores with it, whose state
-  // did. Writes answer `damaged` before it. Requires: the router was made with rebuild_root, and opened with
-  // an empty root beside copies; else exists. All stores have to answer.
-  virtual Result<std::uint64_t> rebuild_root() = 0;
+  // Makes the pointers of a lost root again from what the copies say of themselves, the highest version of a
+  // key winning: about `most` copies a call, until it says that it is done. It may be stopped after any call,
+  // and goes on from there, in another process too. Until it is done reads find what was found so far, and
+  // writes answer `damaged`. What lay in the root alone is lost, and the blocks of cores with it, whose state
+  // did. Requires: the router was made with rebuild_root, and opened with a lost root beside copies; else
+  // exists. All stores have to answer; a copy that cannot be read, or is not what its name says, is left out.
+  virtual Result<RebuildReport> rebuild_root(std::size_t most = 1'000) = 0;
 
   // Takes in what others have changed in the stores marked `adopt` since the last call, and tells the
   // followers; gives how many changes. The first call after a store was opened also finds the values that
