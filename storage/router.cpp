@@ -259,7 +259,10 @@ Result<void> RouterImpl::check_root() {
       return version.error();
     }
     if (*version > 0 && !rebuild_) {
-      note("the root is empty, but the store " + port->label() + " holds copies: the root was lost");
+      const auto begun = remade_up_to();
+      note(begun && begun->copies > 0
+               ? "the root was lost, and is not made again yet"
+               : "the root is empty, but the store " + port->label() + " holds copies: the root was lost");
       return StorageErrc::damaged;
     }
     highest = std::max(highest, *version);

@@ -91,7 +91,11 @@ TEST_CASE("making a root again goes on where it was stopped") {
   CHECK(value_of(begun, "c") == "13 old");
   CHECK(put(begun, "f", "1").error() == StorageErrc::damaged);
   world.end();
-  CHECK(router(naming_root(world))->open().error() == StorageErrc::damaged);
+  {
+    const auto refused = router(naming_root(world));
+    CHECK(refused->open().error() == StorageErrc::damaged);
+    CHECK(refused->trouble() == "the root was lost, and is not made again yet");
+  }
 
   Unreadable third(world.store("3"));
   RouterOptions options = rebuilding(world);
