@@ -99,10 +99,7 @@ StorageOptions with_defaults(StorageOptions options) {
     options.stores.push_back({.label = "large", .kind = StoreConfig::Kind::log, .folder = "large"});
     if (!options.fallback) options.fallback = "small";
     if (options.routes.empty())
-      options.routes.push_back(
-          {.min_size = large_value_bytes,
-           .to = {"large"},
-           .name = "by default, values of " + std::to_string(large_value_bytes) + " bytes or more"});
+      options.routes.push_back({.min_size = large_value_bytes, .to = {"large"}, .name = "the default route"});
   }
   if (!options.fallback && options.stores.size() == 1) options.fallback = options.stores.front().label;
   return options;

@@ -23,10 +23,16 @@ class Content {
     if (json_.is_discarded() || !json_.contains(pointer)) return nullptr;
     return &json_.at(pointer);
   }
-  bool is_one_of(const std::vector<std::string>& patterns) {
+  const std::string& type() {
     if (!type_) type_ = types_->of(value_);
-    return std::any_of(patterns.begin(), patterns.end(),
-                       [&](const std::string& pattern) { return matches_content_type(*type_, pattern); });
+    return *type_;
+  }
+  // The first of the patterns that the value's type is, or nullptr.
+  const std::string* type_among(const std::vector<std::string>& patterns) {
+    const auto found = std::find_if(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+      return matches_content_type(type(), pattern);
+    });
+    return found == patterns.end() ? nullptr : &*found;
   }
 
  private:
@@ -94,6 +100,32 @@ Rule rule_of(Route route) {
   return rule;
 }
 
+std::string place_of(const Pointer& pointer) {
+  return pointer.empty() ? "the whole value" : pointer.to_string();
+}
+
+std::string name_of(Traits::Role role) {
+  switch (role) {
+    case Traits::Role::state: return "state";
+    case Traits::Role::block: return "block";
+    case Traits::Role::value: return "value";
+  }
+  return "unknown";
+}
+
+std::string joined(const std::vector<std::string>& texts) {
+  std::string out;
+  for (const std::string& text : texts) out += (out.empty() ? "" : ", ") + text;
+  return out;
+}
+
+std::string size_reason(const Route& route, std::uint64_t size) {
+  std::string out = "its " + std::to_string(size) + " bytes are ";
+  if (!route.max_size) return out + "at least " + std::to_string(*route.min_size);
+  if (!route.min_size) return out + "at most " + std::to_string(*route.max_size);
+  return out + "from " + std::to_string(*route.min_size) + " to " + std::to_string(*route.max_size);
+}
+
 class RouteMapper final : public Mapper {
  public:
   RouteMapper(std::vector<Route> routes, std::vector<std::string> labels,
@@ -110,9 +142,8 @@ class RouteMapper final : public Mapper {
   }
 
   std::vector<std::string> labels(Bytes value, const Traits& traits) override {
-    std::vector<std::string> out;
-    (void)taken(value, traits, out);
-    return out;
+    Content content(value, types_);
+    return taken(value, traits, content).labels;
   }
 
   std::vector<std::string> targets() const override {
@@ -122,20 +153,29 @@ class RouteMapper final : public Mapper {
   }
 
   std::string why(Bytes value, const Traits& traits) override {
-    std::vector<std::string> out;
-    const Rule* const rule = taken(value, traits, out);
-    return rule ? rule->route.name : std::string();
+    Content content(value, types_);
+    const Taken to = taken(value, traits, content);
+    if (to.rule == nullptr) return {};
+    std::string out = to.rule->route.name;
+    if (!out.empty()) out += ": ";
+    out += joined(reasons(*to.rule, value, traits, content));
+    if (to.rule->to_json) out += "; " + place_of(*to.rule->to_json) + " names " + joined(to.labels);
+    return out;
   }
 
  private:
-  const Rule* taken(Bytes value, const Traits& traits, std::vector<std::string>& out) const {
-    Content content(value, types_);
+  struct Taken {
+    const Rule* rule = nullptr;
+    std::vector<std::string> labels{};
+  };
+
+  Taken taken(Bytes value, const Traits& traits, Content& content) const {
     for (const Rule& rule : rules_) {
       if (!holds(rule, value, traits, content)) continue;
-      out = named(rule, content);
-      if (!out.empty()) return &rule;
+      std::vector<std::string> labels = named(rule, content);
+      if (!labels.empty()) return {&rule, std::move(labels)};
     }
-    return nullptr;
+    return {};
   }
 
   // What costs most is asked last.
@@ -144,15 +184,41 @@ class RouteMapper final : public Mapper {
     if (route.min_size && value.size() < *route.min_size) return false;
     if (route.max_size && value.size() > *route.max_size) return false;
     if (route.role && traits.role != *route.role) return false;
-    if (!route.archives.empty() && !is_in_one_of(route.archives, traits)) return false;
+    if (!route.archives.empty() && !named_archive(route, traits)) return false;
     if (rule.json && !holds_json(rule, content)) return false;
-    return route.content_types.empty() || content.is_one_of(route.content_types);
+    return route.content_types.empty() || content.type_among(route.content_types) != nullptr;
   }
 
-  bool is_in_one_of(const std::vector<CoreKey>& archives, const Traits& traits) const {
-    if (traits.role != Traits::Role::block || !traits.core) return false;
-    const auto archive = archives_->archive_of(*traits.core);
-    return archive && std::find(archives.begin(), archives.end(), *archive) != archives.end();
+  // What of the value answers each condition of a rule that holds, in the order in which they are asked.
+  std::vector<std::string> reasons(const Rule& rule, Bytes value, const Traits& traits,
+                                   Content& content) const {
+    const Route& route = rule.route;
+    std::vector<std::string> out;
+    if (route.min_size || route.max_size) out.push_back(size_reason(route, value.size()));
+    if (route.role) out.push_back("its role is " + name_of(*route.role));
+    if (const auto archive = named_archive(route, traits))
+      out.push_back("its archive is " + to_string(*archive));
+    if (rule.json) {
+      const std::string place = place_of(*rule.json);
+      out.push_back(rule.values.empty() ? place + " is there"
+                                        : place + " is " + content.at(*rule.json)->dump());
+    }
+    if (!route.content_types.empty()) {
+      const std::string& type = content.type();
+      const std::string& pattern = *content.type_among(route.content_types);
+      out.push_back("its content type is " + type + (pattern == type ? "" : ", one of " + pattern));
+    }
+    if (out.empty()) out.emplace_back("it asks for nothing");
+    return out;
+  }
+
+  // The archive that the value is a block of, if it is one of those that the route asks for.
+  std::optional<CoreKey> named_archive(const Route& route, const Traits& traits) const {
+    if (route.archives.empty() || traits.role != Traits::Role::block || !traits.core) return std::nullopt;
+    auto archive = archives_->archive_of(*traits.core);
+    const auto& asked = route.archives;
+    if (archive && std::find(asked.begin(), asked.end(), *archive) == asked.end()) archive.reset();
+    return archive;
   }
 
   static bool holds_json(const Rule& rule, Content& content) {

@@ -155,10 +155,44 @@ TEST_CASE("what is no route is refused when the mapper is made") {
   CHECK(made({.min_size = 1, .to = {"a"}})->targets() == Labels{"a"});
 }
 
-TEST_CASE("a mapper says which route took a value") {
-  const auto mapper = route_mapper({{.min_size = 4, .to = {"a"}, .name = "sheaf.toml:7"}}, {"a"});
-  CHECK(mapper->why(as_bytes("12345"), {}) == "sheaf.toml:7");
-  CHECK(mapper->why(as_bytes("1"), {}).empty());
+TEST_CASE("a mapper says which route took a value, and which of its conditions the value answers how") {
+  auto owners = std::make_unique<Owners>();
+  owners->keys = {{CoreId{1}, key_of('x')}};
+  const auto mapper =
+      route_mapper({{.min_size = 1'000, .max_size = 2'000, .to = {"a"}, .name = "both"},
+                    {.min_size = 2'000, .role = Traits::Role::value, .to = {"a"}, .name = "large"},
+                    {.archives = {key_of('y'), key_of('x')}, .to = {"a"}, .name = "archive"},
+                    {.max_size = 4, .role = Traits::Role::block, .to = {"b"}, .name = "little"},
+                    {.json = "/kind", .one_of = {"7", R"("note")"}, .to = {"a"}, .name = "kind"},
+                    {.json = "/stores", .to_json = "/stores", .name = "told"},
+                    {.json = "", .equals = "true", .to = {"b"}},
+                    {.content_types = {"text/html", "image/*"}, .to = {"a"}, .name = "pictures"},
+                    {.role = Traits::Role::block, .to = {"b"}, .name = "blocks"},
+                    {.json = "/left", .to = {"b"}, .name = "left"},
+                    {.json = "/rest", .to = {"nowhere"}, .name = "leads nowhere"},
+                    {.json = "/rest", .to = {"a"}, .name = "rest"}},
+                   {"a", "b"}, std::move(owners));
+  const auto why = [&](std::string_view value, const Traits& traits = {}) {
+    return mapper->why(as_bytes(value), traits);
+  };
+  constexpr Traits block{.role = Traits::Role::block, .core = CoreId{2}};
+  constexpr Traits owned{.role = Traits::Role::block, .core = CoreId{1}};
+  CHECK(why(std::string(1'500, 'x')) == "both: its 1500 bytes are from 1000 to 2000");
+  CHECK(why(std::string(2'500, 'x')) == "large: its 2500 bytes are at least 2000, its role is value");
+  CHECK(why("any", owned) == "archive: its archive is " + to_string(key_of('x')));
+  CHECK(why("any", block) == "little: its 3 bytes are at most 4, its role is block");
+  CHECK(why(R"({"kind":"note"})") == R"(kind: /kind is "note")");
+  CHECK(why(R"({"kind":7})") == "kind: /kind is 7");
+  CHECK(why(R"({"stores":["b","c","a"]})") == "told: /stores is there; /stores names b, a");
+  CHECK(why("true") == "the whole value is true");
+  CHECK(why(image) == "pictures: its content type is image/png, one of image/*");
+  CHECK(why("<!DOCTYPE html><html><head></head></html>") == "pictures: its content type is text/html");
+  CHECK(why("five words, and no more", block) == "blocks: its role is block");
+  CHECK(why(R"({"left":null})") == "left: /left is there");
+  CHECK(why(R"({"rest":1})") == "rest: /rest is there");
+  CHECK(why("1").empty());
+  const auto all = route_mapper({{.to = {"a"}, .name = "the route at line 7"}}, {"a"});
+  CHECK(all->why(as_bytes("1"), {}) == "the route at line 7: it asks for nothing");
 }
 
 }  // namespace sheaf::test
