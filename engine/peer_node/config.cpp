@@ -194,8 +194,8 @@ bool is_section(const std::vector<Key>& keys, std::string_view name) {
   return std::any_of(keys.begin(), keys.end(), [&](const Key& key) { return key.section == name; });
 }
 
-void read_file(Config& config, const std::vector<Key>& keys, const toml::table& root,
-               const std::string& file) {
+void read_file(Config& config, const std::vector<Key>& keys, const toml::table& root, const std::string& file,
+               const std::filesystem::path& folder) {
   for (const auto& [section, content] : root) {
     const std::string where = place(file, content) + ": ";
     if (!is_section(keys, section)) throw BadConfig(where + std::string(section) + ": no such key");
@@ -214,6 +214,7 @@ void read_file(Config& config, const std::vector<Key>& keys, const toml::table& 
     }
     if (section != "storage") continue;
     try {
+      check_folders(config.storage, *table, folder);
       check_labels(config.storage, *table);
     } catch (const Refused& refused) {
       throw BadConfig(place(file, *refused.at) + ": storage" + refused.key + ": " + refused.why);
@@ -257,11 +258,12 @@ void read_environment(Config& config, const std::vector<Key>& keys, const Surrou
 
 }  // namespace
 
-Config parse_config(std::string_view text, const std::string& file, const Surroundings& around) {
+Config parse_config(std::string_view text, const std::string& file, const std::filesystem::path& folder,
+                    const Surroundings& around) {
   Config config;
   const auto keys = all_keys();
   try {
-    read_file(config, keys, toml::parse(text, file), file);
+    read_file(config, keys, toml::parse(text, file), file, folder);
   } catch (const toml::parse_error& error) {
     throw BadConfig(file + ":" + std::to_string(error.source().begin.line) + ": " +
                     std::string(error.description()));
@@ -277,7 +279,7 @@ Config load_config(const std::optional<std::filesystem::path>& named, const std:
   constexpr std::size_t most_bytes = 1024 * 1024;
   const std::filesystem::path file = named.value_or(folder / "sheaf.toml");
   std::error_code error;
-  if (!named && !std::filesystem::exists(file, error)) return parse_config({}, file, around);
+  if (!named && !std::filesystem::exists(file, error)) return parse_config({}, file, folder, around);
   std::ifstream stream(file, std::ios::binary);
   std::string text;
   if (stream && std::filesystem::is_regular_file(file, error)) {
@@ -288,7 +290,7 @@ Config load_config(const std::optional<std::filesystem::path>& named, const std:
     throw BadConfig(file.string() + ": cannot be read");
   }
   if (text.size() > most_bytes) throw BadConfig(file.string() + ": is larger than a megabyte");
-  return parse_config(text, file, around);
+  return parse_config(text, file, folder, around);
 }
 
 }  // namespace sheaf::peer_node

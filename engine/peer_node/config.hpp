@@ -50,8 +50,10 @@ class BadConfig : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// `text` is the content of `file`, whose name is only for messages. Throws BadConfig.
-Config parse_config(std::string_view text, const std::string& file, const Surroundings& around);
+// `text` is the content of `file`, whose name is only for messages; of `folder` and where stores are to lie
+// it is only asked where links lead. Throws BadConfig.
+Config parse_config(std::string_view text, const std::string& file, const std::filesystem::path& folder,
+                    const Surroundings& around);
 
 // The file, or nothing but defaults and the environment when no file was named and the folder has none.
 // Throws BadConfig, also when a named file cannot be read or any is larger than a megabyte.

@@ -77,29 +77,27 @@ std::vector<std::string> jsons_of(const toml::node& node) {
   return out;
 }
 
-// Whether one path is the other or leads into it, as far as the paths themselves say.
-bool overlap(const std::filesystem::path& one, const std::filesystem::path& other) {
-  const auto parts = [](const std::filesystem::path& path) {
+namespace fs = std::filesystem;
+
+// Where a path leads from the node's folder, links followed as far as it exists.
+fs::path place_of(const fs::path& path, const fs::path& folder) {
+  std::error_code error;
+  const fs::path whole = folder / path;
+  fs::path real = fs::weakly_canonical(whole, error);
+  return error ? whole.lexically_normal() : real;
+}
+
+// Whether one place is the other or lies in it.
+bool overlap(const fs::path& one, const fs::path& other) {
+  const auto parts = [](const fs::path& path) {
     std::vector<std::string> out;
-    for (const auto& part : path.lexically_normal())
-      if (!part.empty() && part != ".") out.push_back(part.string());
+    for (const auto& part : path)
+      if (!part.empty()) out.push_back(part.string());
     return out;
   };
   const auto a = parts(one), b = parts(other);
   const auto common = static_cast<std::ptrdiff_t>(std::min(a.size(), b.size()));
-  return one.is_absolute() == other.is_absolute() && std::equal(a.begin(), a.begin() + common, b.begin());
-}
-
-// Two stores would read and remove each other's files.
-void refuse_shared_folder(const StorageOptions& options) {
-  const StoreConfig& store = options.stores.back();
-  if (store.kind == StoreConfig::Kind::memory) return;
-  for (const char* own : {"root", "keys", "control", "sheaf.toml"})
-    if (overlap(store.folder, own))
-      throw Refused{"its path is not free: " + store.folder.string() + " holds what is not a store's"};
-  for (const StoreConfig& other : options.stores)
-    if (&other != &store && other.kind != StoreConfig::Kind::memory && overlap(store.folder, other.folder))
-      throw Refused{"its path is not free: the store " + other.label + " lies there"};
+  return std::equal(a.begin(), a.begin() + common, b.begin());
 }
 
 std::vector<std::string> one_or_more(const toml::node& node) {
@@ -135,7 +133,6 @@ void read_stores(StorageOptions& options, const toml::node& node) {
     StoreConfig& store = options.stores.back();
     if (store.label.empty()) throw Refused{"a store has a label"};
     if (store.folder.empty()) store.folder = store.label;
-    refuse_shared_folder(options);
   };
   each_table(node, begin, read, end);
 }
@@ -187,6 +184,26 @@ void read_routes(StorageOptions& options, const toml::node& node) {
     check_route(all);
   };
   each_table(node, begin, read, end);
+}
+
+void check_folders(const StorageOptions& options, const toml::table& storage, const fs::path& folder) {
+  const auto* tables = storage.get_as<toml::array>("store");
+  if (tables == nullptr) return;
+  const auto refuse = [&](std::size_t store, const std::string& why) {
+    throw Refused{"its path is not free: " + why, tables->get(store), ".store"};
+  };
+  std::vector<fs::path> places;
+  for (const StoreConfig& store : options.stores) {
+    places.push_back(place_of(store.folder, folder));
+    if (store.kind == StoreConfig::Kind::memory) continue;
+    const std::size_t at = places.size() - 1;
+    for (const char* own : {"root", "keys", "control", "sheaf.toml"})
+      if (overlap(places[at], place_of(own, folder)))
+        refuse(at, store.folder.string() + " holds what is not a store's");
+    for (std::size_t i = 0; i < at; ++i)
+      if (options.stores[i].kind != StoreConfig::Kind::memory && overlap(places[at], places[i]))
+        refuse(at, "the store " + options.stores[i].label + " lies there");
+  }
 }
 
 bool has_store(const StorageOptions& options, const std::string& label) {

@@ -1,6 +1,7 @@
 // [[storage.store]] and [[storage.route]] of sheaf.toml.
 #pragma once
 
+#include <filesystem>
 #include <stdexcept>
 #include <string>
 
@@ -25,6 +26,11 @@ std::vector<std::string> texts_of(const toml::node& node);
 // All of these throw Refused.
 void read_stores(StorageOptions& options, const toml::node& node);
 void read_routes(StorageOptions& options, const toml::node& node);
+// Whether every store has a place of its own, however its path is spelled and whatever links lead there: two
+// would read and remove each other's files, or those that the node keeps in its folder. `storage` is the
+// table that `options` was read from; relative paths begin in `folder`.
+void check_folders(const StorageOptions& options, const toml::table& storage,
+                   const std::filesystem::path& folder);
 // Whether there is a store of that name; without any configured, there are the default ones.
 bool has_store(const StorageOptions& options, const std::string& label);
 // Whether every label that [storage] names is a store's.

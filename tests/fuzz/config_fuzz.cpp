@@ -56,7 +56,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       around.environment[std::string(variable.substr(0, equals))] = variable.substr(equals + 1);
   }
   try {
-    check(parse_config(text, "sheaf.toml", around));
+    check(parse_config(text, "sheaf.toml", "/folder", around));
   } catch (const BadConfig& refused) {
     const std::string_view why = refused.what();
     expect(why.starts_with("sheaf.toml:") || why.starts_with("environment: SHEAF_") ||

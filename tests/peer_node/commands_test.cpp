@@ -157,7 +157,7 @@ TEST_CASE("info shows the stores, and the routes between them as the configurati
         "\"\nto = [\"away\", \"small\"]\n"
         "[[storage.route]]\ncontent_type = [\"image/png\", \"text/*\"]\njson = \"/kind\"\n"
         "one_of = [\"a\", 2]\nto_json = \"/stores\"\n";
-    world.a.storage = parse_config(text, "sheaf.toml", test::plain_surroundings()).storage;
+    world.a.storage = parse_config(text, "sheaf.toml", "/folder", test::plain_surroundings()).storage;
     ran = co_await world.call(world.a, "--dir /folder info --json");
     info = ran.json();
     CHECK(info.at("stores").at(1).at("path").is_null());

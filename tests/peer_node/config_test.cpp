@@ -17,7 +17,7 @@ const std::string key = "000102030405060708090a0b0c0d0e0f101112131415161718191a1
 
 std::string complaint(const std::string& text, const Surroundings& around = plain_surroundings()) {
   try {
-    parse_config(text, "sheaf.toml", around);
+    parse_config(text, "sheaf.toml", "/folder", around);
   } catch (const BadConfig& bad) {
     return bad.what();
   }
@@ -25,7 +25,7 @@ std::string complaint(const std::string& text, const Surroundings& around = plai
 }
 
 TEST_CASE("an empty file gives the defaults") {
-  const Config config = parse_config("", "sheaf.toml", plain_surroundings());
+  const Config config = parse_config("", "sheaf.toml", "/folder", plain_surroundings());
   CHECK(config.listen.empty());
   CHECK(config.allow_peers.empty());
   CHECK(config.durability == Durability::crash);
@@ -59,7 +59,7 @@ level = "debug"
 durability = "power"
 fallback = "small"
 )",
-                                     "sheaf.toml", plain_surroundings());
+                                     "sheaf.toml", "/folder", plain_surroundings());
   CHECK(config.listen.size() == 2);
   CHECK(config.listen.at(1).scheme == Scheme::ws);
   CHECK(config.web_hosts == std::vector<std::string>{"sync.example"});
@@ -85,7 +85,7 @@ TEST_CASE("each limit is a key under its own name, and no two share a field") {
   std::string text = "[limits]\n";
   for (const auto& entry : limit_entries())
     text += std::string(entry.name) + " = " + std::to_string(++value) + "\n";
-  const Config config = parse_config(text, "sheaf.toml", plain_surroundings());
+  const Config config = parse_config(text, "sheaf.toml", "/folder", plain_surroundings());
   value = 1000;
   for (const auto& entry : limit_entries()) {
     CAPTURE(entry.name);
@@ -113,7 +113,7 @@ json = "/kind"
 one_of = ["a", 2, true]
 to_json = "/stores"
 )",
-                                     "sheaf.toml", plain_surroundings());
+                                     "sheaf.toml", "/folder", plain_surroundings());
   CHECK(config.storage.fallback == "first");
   CHECK(config.storage.copies_least == 1);
   REQUIRE(config.storage.stores.size() == 2);
@@ -139,7 +139,7 @@ TEST_CASE("a route asks for archives and content types, one or several") {
                                          key + "\", \"" + other +
                                          "\"]\n"
                                          "content_type = [\"text/plain\", \"text/html\"]\nto = [\"small\"]\n",
-                                     "sheaf.toml", plain_surroundings());
+                                     "sheaf.toml", "/folder", plain_surroundings());
   const std::vector<Route>& routes = config.storage.routes;
   REQUIRE(routes.size() == 2);
   CHECK(routes[0].archives == std::vector{*key_from_text<CoreKey>(key)});
@@ -200,6 +200,12 @@ TEST_CASE("what is wrong is named with file, line and key") {
        "sheaf.toml:1: storage.store: its path is not free: root holds"},
       {"[[storage.store]]\nlabel = \"keys\"",
        "sheaf.toml:1: storage.store: its path is not free: keys holds"},
+      {"[[storage.store]]\nlabel = \"a\"\npath = \"/srv/../folder/keys\"",
+       "sheaf.toml:1: storage.store: its path is not free: /srv/../folder/keys holds"},
+      {"[[storage.store]]\nlabel = \"a\"\npath = \"..\"",
+       "sheaf.toml:1: storage.store: its path is not free: .. holds"},
+      {"[[storage.store]]\nlabel = \"a\"\n[[storage.store]]\nlabel = \"b\"\npath = \"/folder/a/b\"",
+       "sheaf.toml:3: storage.store: its path is not free: the store a lies there"},
       {"[[storage.store]]\nlabel = \"a\"\npath = \".\"",
        "sheaf.toml:1: storage.store: its path is not free: . holds"},
       {"[[storage.store]]\nlabel = \"a\"\nspeed = 1", "sheaf.toml:3: storage.store.speed: no such key"},
@@ -241,6 +247,34 @@ TEST_CASE("what is wrong is named with file, line and key") {
   }
 }
 
+TEST_CASE("two stores in one place are refused whichever links lead there") {
+  const test::TemporaryFolder folder;
+  const std::filesystem::path node = folder.path() / "node", disk = folder.path() / "disk";
+  for (const auto& made : {node, node / "root", disk}) std::filesystem::create_directory(made);
+  std::filesystem::create_directory_symlink(disk, node / "link");
+  std::filesystem::create_directory_symlink(node, disk / "back");
+  const auto read = [&](const std::string& one, const std::string& other, const std::string& kind) {
+    std::ofstream(node / "sheaf.toml") << "[[storage.store]]\nlabel = \"one\"\npath = \"" << one
+                                       << "\"\n[[storage.store]]\nlabel = \"other\"\nbackend = \"" << kind
+                                       << "\"\npath = \"" << other << "\"\n";
+    try {
+      return std::to_string(load_config(std::nullopt, node, plain_surroundings()).storage.stores.size());
+    } catch (const BadConfig& bad) {
+      return std::string(bad.what());
+    }
+  };
+  const std::string there = (node / "sheaf.toml").string() + ":4: storage.store: its path is not free: ";
+  const std::string both = there + "the store one lies there";
+  CHECK(read("link/x", disk / "x", "log") == both);
+  CHECK(read(disk / "back/a", "a", "log") == both);
+  CHECK(read("link/x", "link/../node/link/x/y", "leveldb") == both);
+  CHECK(read("a", "link/back/root/b", "log") == there + "link/back/root/b holds what is not a store's");
+  CHECK(read("link/x", disk / "y", "log") == "2");
+  CHECK(read("link/x", disk / "x", "memory") == "2");
+  // As the words are, "link/.." would be the node's folder; as the kernel goes, it is the disk's.
+  CHECK(read("a", "link/../a", "log") == "2");
+}
+
 TEST_CASE("a variable of the environment beats the file") {
   Surroundings around = plain_surroundings();
   around.environment["SHEAF_LOG_LEVEL"] = "error";
@@ -249,7 +283,7 @@ TEST_CASE("a variable of the environment beats the file") {
   around.environment["SHEAF_NODE_PEERS"] = "tcp://a:1 tcp://b:2";
   around.environment["SHEAF_UNRELATED"] = "x";
   const Config config =
-      parse_config("[log]\nlevel = \"debug\"\n[limits]\nconnections = 7\n", "sheaf.toml", around);
+      parse_config("[log]\nlevel = \"debug\"\n[limits]\nconnections = 7\n", "sheaf.toml", "/folder", around);
   CHECK(config.log_level == LogLevel::error);
   CHECK(config.limits.connections == 9);
   CHECK(config.limits.manifest_bytes == 2048);
