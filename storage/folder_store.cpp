@@ -18,6 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* root_folder = "root";
+
 // A batch of the router becomes one of the root with marks, pointers and a journal entry.
 constexpr std::size_t root_batch_operations = 100'000;
 constexpr std::size_t root_batch_bytes = 96 * 1024 * 1024;
@@ -29,7 +31,7 @@ constexpr std::size_t key_overhead = 64;
 
 std::unique_ptr<Backend> root_in(const fs::path& folder, bool create, RandomSource* random) {
   LevelDbOptions options;
-  options.folder = (folder / "root").string();
+  options.folder = (folder / root_folder).string();
   options.create = create;
   options.random = random;
   options.limits.key_bytes += key_overhead;
@@ -83,7 +85,7 @@ bool holds_leveldb(const fs::path& folder) {
 
 // Whether stores lie there without the root that knows what they hold.
 bool root_is_lost(const fs::path& folder, const StorageOptions& options) {
-  if (holds_leveldb(folder / "root")) return false;
+  if (holds_leveldb(folder / root_folder)) return false;
   return std::any_of(options.stores.begin(), options.stores.end(), [&](const StoreConfig& config) {
     if (config.kind == StoreConfig::Kind::memory) return false;
     const fs::path store = folder / config.folder;

@@ -9,6 +9,7 @@
 
 #include <toml++/toml.h>
 
+#include "engine/peer_node/folder.hpp"
 #include "engine/peer_node/limits_table.hpp"
 #include "engine/peer_node/storage_config.hpp"
 #include "sheaf/protocol/key_text.hpp"
@@ -277,7 +278,7 @@ Config parse_config(std::string_view text, const std::string& file, const std::f
 Config load_config(const std::optional<std::filesystem::path>& named, const std::filesystem::path& folder,
                    const Surroundings& around) {
   constexpr std::size_t most_bytes = 1024 * 1024;
-  const std::filesystem::path file = named.value_or(folder / "sheaf.toml");
+  const std::filesystem::path file = named.value_or(folder / config_name);
   std::error_code error;
   if (!named && !std::filesystem::exists(file, error)) return parse_config({}, file, folder, around);
   std::ifstream stream(file, std::ios::binary);

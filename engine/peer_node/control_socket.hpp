@@ -15,12 +15,11 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 
 #include "engine/peer_node/descriptor.hpp"
+#include "engine/peer_node/folder.hpp"
 #include "sheaf/protocol/bytes.hpp"
 #include "sheaf/protocol/error.hpp"
 
 namespace sheaf::peer_node {
-
-inline constexpr const char* control_name = "control";
 
 // A listening socket at folder/control. What is there already is removed: only the process that holds the
 // folder's lock may call this, so it is a dead one's.

@@ -20,8 +20,8 @@ std::string exposed(const std::filesystem::path& path, mode_t allowed, const cha
 }  // namespace
 
 std::string exposed_secrets(const std::filesystem::path& folder) {
-  std::string wrong = exposed(folder / "root", 0700, "700");
-  if (wrong.empty()) wrong = exposed(folder / "keys", 0600, "600");
+  std::string wrong = exposed(folder / root_name, 0700, "700");
+  if (wrong.empty()) wrong = exposed(folder / keys_name, 0600, "600");
   return wrong;
 }
 

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/peer_node/folder.hpp"
 #include "sheaf/protocol/key_text.hpp"
 
 namespace sheaf::peer_node {
@@ -197,7 +198,7 @@ void check_folders(const StorageOptions& options, const toml::table& storage, co
     places.push_back(place_of(store.folder, folder));
     if (store.kind == StoreConfig::Kind::memory) continue;
     const std::size_t at = places.size() - 1;
-    for (const char* own : {"root", "keys", "control", "sheaf.toml"})
+    for (const char* own : own_names)
       if (overlap(places[at], place_of(own, folder)))
         refuse(at, store.folder.string() + " holds what is not a store's");
     for (std::size_t i = 0; i < at; ++i)

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "engine/peer_node/folder.hpp"
 #include "engine/peer_node/limits_table.hpp"
 #include "sheaf/protocol/key_text.hpp"
 #include "tests/peer_node/support.hpp"
@@ -245,6 +246,14 @@ TEST_CASE("what is wrong is named with file, line and key") {
     CHECK(got.find(wanted) != std::string::npos);
     CHECK(got.find("sheaf.toml:") == 0);
   }
+}
+
+TEST_CASE("no store may lie where the program keeps what is its own") {
+  for (const char* name : own_names) {
+    const std::string text = std::string("[[storage.store]]\nlabel = \"a\"\npath = \"") + name + "/x\"";
+    CHECK(complaint(text).find(std::string("its path is not free: ") + name) != std::string::npos);
+  }
+  CHECK(complaint("[[storage.store]]\nlabel = \"a\"\npath = \"rooted\"") == "accepted");
 }
 
 TEST_CASE("two stores in one place are refused whichever links lead there") {

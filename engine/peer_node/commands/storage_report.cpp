@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/peer_node/folder.hpp"
+
 namespace sheaf::peer_node {
 namespace {
 
@@ -70,7 +72,7 @@ std::string route_row(const Json& route) {
 Json storage_json(const CommandContext& context) {
   const StorageOptions options = with_defaults(context.storage);
   Json stores = Json::array();
-  const StoreConfig root{.label = std::string(root_label), .folder = "root"};
+  const StoreConfig root{.label = std::string(root_label), .folder = root_name};
   stores.push_back(store_json(context, root));
   for (const StoreConfig& store : options.stores) stores.push_back(store_json(context, store));
   Json routes = Json::array();
