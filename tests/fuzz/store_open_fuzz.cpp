@@ -1,7 +1,7 @@
-// F22: a store's folder with altered bytes. Opening it and reading all of it gives an error or the truth:
-// what is answered is together what the store held after some of its writes, in their order. Altered bytes at
-// the very end of a log look like a write that was cut off (docs/storage.md), which is why it may be an
-// earlier state.
+// F22: a store's folder with altered bytes, of LevelDB or of a value log: its segments and its index. Opening
+// it and reading all of it gives an error or the truth: what is answered is together what the store held
+// after some of its writes, in their order. Altered bytes at the very end of a log look like a write that was
+// cut off (docs/storage.md), which is why it may be an earlier state.
 #include <map>
 #include <optional>
 #include <string>
@@ -11,6 +11,7 @@
 #include "storage/leveldb_seams.hpp"
 #include "tests/fuzz/choices.hpp"
 #include "tests/support/fault_env.hpp"
+#include "tests/support/fault_segments.hpp"
 
 using namespace sheaf;
 using fuzz::expect;
@@ -24,12 +25,20 @@ using Files = std::map<std::string, std::string>;
 
 std::string key_of(std::size_t at) { return "key " + std::to_string(at); }
 
-LevelDbOptions options() {
-  LevelDbOptions out;
-  out.folder = "/store";
-  out.create = false;
-  out.write_buffer_bytes = 1024 * 1024;  // more than is written: nothing is moved in the background
-  return out;
+enum class Kind { leveldb, log };
+
+std::unique_ptr<Backend> store_on(test::FaultEnv& env, Kind kind, bool create) {
+  if (kind == Kind::log) {
+    LogOptions options = test::small_log("/store");
+    options.create = create;
+    options.segment_bytes = 8 * 1024;
+    return test::log_on(env, options);
+  }
+  LevelDbOptions options;
+  options.folder = "/store";
+  options.create = create;
+  options.write_buffer_bytes = 1024 * 1024;  // more than is written: nothing is moved in the background
+  return leveldb_backend(options, {.env = &env});
 }
 
 // What was written once: the files, and what the store held after each write.
@@ -37,14 +46,12 @@ struct Whole {
   Files files;
   std::vector<Values> states{{}};
 
-  Whole() {
+  explicit Whole(Kind kind) {
     test::FaultEnv env;
-    LevelDbOptions making = options();
-    making.create = true;
-    const auto store = leveldb_backend(making, {.env = &env});
+    const auto store = store_on(env, kind, true);
     expect(store->open().has_value());
-    // Opening moves what lies in the log to a table, and does so before it returns: two tables and a log, the
-    // same ones each time.
+    // Opening moves what lies in LevelDB's log to a table, and does so before it returns: two tables and a
+    // log, the same ones each time.
     for (std::size_t write = 0; write < 120; ++write) {
       if (write == 40 || write == 80) {
         expect(store->close().has_value());
@@ -67,7 +74,8 @@ struct Whole {
       expect(store->write(batch, Durable::yes).has_value());
       states.push_back(std::move(now));
     }
-    expect(store->close().has_value());
+    // As a crash leaves it: closing would bring the index of a value log up to its end, and nothing would be
+    // read again.
     files = env.contents();
   }
 };
@@ -98,8 +106,10 @@ bool walked(const Values& state, const Values& seen, bool to_the_end) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const Whole whole;
+  static const Whole wholes[] = {Whole(Kind::leveldb), Whole(Kind::log)};
   fuzz::Choices choices(data, size);
+  const Kind kind = choices.byte() % 2 == 0 ? Kind::leveldb : Kind::log;
+  const Whole& whole = wholes[kind == Kind::log];
   Files files = whole.files;
   for (int altered = 0; choices.left() && altered < 16; ++altered) {
     auto file = std::next(files.begin(), static_cast<std::ptrdiff_t>(choices.below(files.size())));
@@ -110,7 +120,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   test::FaultEnv env;
   env.restore(files);
-  const auto store = leveldb_backend(options(), {.env = &env});
+  const auto store = store_on(env, kind, false);
   if (!store->open()) return 0;
   Answers answers;
   for (std::size_t at = 0; at < keys; ++at) {
