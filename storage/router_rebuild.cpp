@@ -173,12 +173,11 @@ Result<void> RouterImpl::remake_pointer(RouterPort& port, Bytes name, Remaking& 
     page.bytes += (*copy)->outer_key.size() + name.size();
   }
   Pointer& pointer = at->second;
-  if (pointer.version > named.version) return {};
   if (pointer.version < named.version) {
     pointer = std::move(named);
     pointer.length = value.size();
   } else if (!is_one_put(pointer, named)) {
-    return {};  // of another router
+    return {};  // replaced, or of another router
   }
   pointer.copies.push_back(
       {.store = port.number, .key = pointer.recorded ? std::move((*copy)->copy) : Buffer()});

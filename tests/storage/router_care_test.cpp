@@ -37,6 +37,21 @@ RouterOptions naming_root(RouterWorld& world) {
 
 }  // namespace
 
+TEST_CASE("what was put before a crash is swept, however much it is") {
+  RouterWorld world;
+  world.make(naming_root(world));
+  REQUIRE(put(world.router(), "kept", "1"));
+  REQUIRE(world.router().sync());
+  const Records root = records_of(world.store("root"));
+  for (int i = 0; i < 10'000; ++i) REQUIRE(put(world.router(), "k" + std::to_string(i), "1"));
+  world.end();
+  become(world.store("root"), root);
+  Router& store = world.make(naming_root(world));
+  CHECK(store.counters().swept == 10'000);
+  CHECK(world.copies("1") == 1);
+  CHECK(kinds(check_all(store)).empty());
+}
+
 TEST_CASE("a check looks for copies without a pointer a page of a store a call") {
   RouterWorld world;
   world.make(naming_root(world));

@@ -8,24 +8,6 @@ namespace {
 
 using namespace router_records;
 
-using Records = std::vector<std::pair<Buffer, Buffer>>;
-
-Records records_of(Backend& store, Bytes prefix = {}) {
-  Records out;
-  auto cursor = prefix.empty() ? store.iterate({}) : store.iterate({.gte = prefix, .lt = past(prefix)});
-  REQUIRE(cursor);
-  while ((*cursor)->next().value())
-    out.emplace_back(to_buffer((*cursor)->key()), to_buffer((*cursor)->value()));
-  return out;
-}
-
-void become(Backend& store, const Records& records) {
-  Batch batch;
-  for (const auto& [key, value] : records_of(store)) batch.del(key);
-  for (const auto& [key, value] : records) batch.put(key, value);
-  REQUIRE(store.write(batch, Durable::no));
-}
-
 // The key that a copy had in format 1 and 2.
 Buffer old_copy_key(std::uint64_t version, StoreNumber store) {
   Buffer key{std::byte{1}};

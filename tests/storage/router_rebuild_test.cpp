@@ -137,6 +137,33 @@ TEST_CASE("a root made again takes no copy of another router's for one of its ow
   CHECK(rebuild_root(store).value() == 1);
   CHECK(value_of(store, "a") == "1 ours");
   CHECK(kinds(check_all(store)) == "orphan@2 ");
+  Router& again = world.make(naming_root(world));
+  CHECK(kinds(check_all(again)) == "orphan@2 ");
+}
+
+TEST_CASE("a root made again names neither a copy that was replaced nor one that is not what its name says") {
+  RouterWorld world;
+  world.make(naming_root(world));
+  REQUIRE(put(world.router(), "a", "2 old"));
+  REQUIRE(world.router().sync());
+  const Records before = records_of(world.store("2"));
+  REQUIRE(put(world.router(), "a", "1 new"));
+  REQUIRE(put(world.router(), "b", "13 b"));
+  REQUIRE(world.router().sync());
+  world.end();
+  become(world.store("2"), before);
+  const Buffer b = world.copy_keys("1").at(1);
+  REQUIRE(world.store("1").put(b, as_bytes("13 x"), {}, Durable::yes));
+  forget_all(world.store("root"));
+
+  Router& store = world.make(rebuilding(world));
+  CHECK(rebuild_root(store).value() == 2);
+  CHECK(listed(store, {}) == "a=1 new b=13 b ");
+  const auto entries = store.entries({});
+  REQUIRE(entries);
+  while ((*entries)->next().value())
+    CHECK((*entries)->stores() == std::vector<std::string>{as_text((*entries)->key()) == "a" ? "1" : "3"});
+  CHECK(kinds(check_all(store)) == "orphan@1 orphan@2 ");
 }
 
 TEST_CASE("copies of blocks whose core went with the root are found, and taken away by a repair") {

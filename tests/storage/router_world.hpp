@@ -146,6 +146,26 @@ class RouterWorld {
   std::unique_ptr<Router> router_;
 };
 
+using Records = std::vector<std::pair<Buffer, Buffer>>;
+
+// All that a store holds.
+inline Records records_of(Backend& store, Bytes prefix = {}) {
+  Records out;
+  auto cursor =
+      prefix.empty() ? store.iterate({}) : store.iterate({.gte = prefix, .lt = router_records::past(prefix)});
+  REQUIRE(cursor);
+  while ((*cursor)->next().value())
+    out.emplace_back(to_buffer((*cursor)->key()), to_buffer((*cursor)->value()));
+  return out;
+}
+
+inline void become(Backend& store, const Records& records) {
+  Batch batch;
+  for (const auto& [key, value] : records_of(store)) batch.del(key);
+  for (const auto& [key, value] : records) batch.put(key, value);
+  REQUIRE(store.write(batch, Durable::no));
+}
+
 inline void forget_all(Backend& store) {
   Batch batch;
   auto cursor = store.iterate({.keys_only = true});
