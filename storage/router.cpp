@@ -91,7 +91,7 @@ RouterImpl::RouterImpl(RouterOptions options)
       fresh_prefix_(std::move(options.fresh_prefix)),
       fresh_text_(options.fresh_text),
       limits_(options.limits),
-      pointed_(options.pointed_keys_bytes),
+      known_(options.pointed_keys_bytes),
       tidying_(std::move(options.tidying)) {
   for (RoutedStore& store : options.stores) {
     (void)backend_of(store);
@@ -210,7 +210,7 @@ Result<void> RouterImpl::close_alone() {
     silent_.clear();
     waiting_ = 0;
   }
-  pointed_.forget();
+  known_.forget();
   return root_owned_ ? root_.close() : Result<void>();
 }
 

@@ -14,7 +14,7 @@
 #include "storage/backend_support.hpp"
 #include "storage/change_hub.hpp"
 #include "storage/key_locks.hpp"
-#include "storage/pointed_keys.hpp"
+#include "storage/known_keys.hpp"
 #include "storage/put_plan.hpp"
 #include "storage/router_port.hpp"
 #include "storage/router_records.hpp"
@@ -114,8 +114,9 @@ class RouterImpl final : public Router {
   void take_back_copies(const PutPlan& plan);
   Result<void> commit(PutPlan& plan, const Quietly& quietly);
 
-  void tell_pointed(const PutPlan& plan);
-  void learn_pointed();
+  bool is_value_key(Bytes outer_key) const;
+  void tell_known(const PutPlan& plan);
+  void learn_known();
   Result<std::optional<Buffer>> root_record(Bytes outer_key);
   Buffer fresh_outer_key();
   std::uint64_t begin_version();
@@ -236,7 +237,7 @@ class RouterImpl final : public Router {
   std::set<RouterPort*> silent_;          // whose answer decides what became of unverified puts
 
   KeyLocks keys_;
-  PointedKeys pointed_;
+  KnownKeys known_;
   std::mutex learning_;
   std::mutex remaking_;
 

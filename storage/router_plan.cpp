@@ -53,15 +53,21 @@ Result<std::vector<RouterPort*>> RouterImpl::route(Bytes value, const Traits& tr
 Result<void> RouterImpl::replace(PutPlan& plan, const Batch::Operation& operation,
                                  const std::optional<Bytes>& only_if) {
   const bool value = operation.traits.role == Traits::Role::value;
-  const auto may_have_copies = [&] { return pointed_.may_hold(xxh3_64(operation.key)); };
-  const bool needed =
-      only_if || (!operation.traits.fresh && (!value || plan.journal.verify || may_have_copies()));
+  // An unsynced put elsewhere may have to go back to whatever lies there, any other only leaves copies
+  // behind.
+  const bool all = plan.journal.verify;
+  const auto known_to_be_none = [&] {
+    if (!value || !is_value_key(operation.key)) return false;
+    const std::uint64_t hash = xxh3_64(operation.key);
+    return !(all ? known_.may_be_there(hash) : known_.may_have_copies(hash));
+  };
+  const bool needed = only_if || (!operation.traits.fresh && !known_to_be_none());
   std::optional<Buffer> old;
   if (needed) {
     auto found = root_record(operation.key);
     if (!found) return found.error();
     old = std::move(*found);
-    if (value && !plan.journal.verify && !(old && is_pointer(*old))) pointed_.looked_in_vain();
+    if (value && !(old && (all || is_pointer(*old)))) known_.looked_in_vain();
   }
   if (only_if && (!old || !equal(*old, *only_if))) return StorageErrc::not_found;
   std::optional<Pointer> old_pointer;
@@ -74,7 +80,7 @@ Result<void> RouterImpl::replace(PutPlan& plan, const Batch::Operation& operatio
   }
   if (old_pointer && old_pointer->reversed)
     for (const CopyAt& copy : old_pointer->copies) plan.root.del(reverse_key(copy.store, copy.key));
-  if ((value && (needed || plan.journal.verify)) || old_pointer) {
+  if ((value && (needed || all)) || old_pointer) {
     plan.journal_bytes += operation.key.size() + (old ? old->size() : 0) + 8;
     plan.journal.before.push_back({.key = to_buffer(operation.key), .record = std::move(old)});
   }
@@ -163,42 +169,53 @@ void RouterImpl::add_journal(PutPlan& plan) {
     plan.root.put_copy(journal_key(plan.version), encode_journal(plan.journal));
 }
 
+// What nobody but applications has under a key.
+bool RouterImpl::is_value_key(Bytes outer_key) const {
+  return !traits_ || traits_->traits(outer_key).role == Traits::Role::value;
+}
+
 // Requires: committing_ is held, and the root is not written yet.
-void RouterImpl::tell_pointed(const PutPlan& plan) {
-  for (const PutPlan::Put& put : plan.puts)
-    if (!put.pointer.block) pointed_.add(xxh3_64(put.operation.key));
+void RouterImpl::tell_known(const PutPlan& plan) {
+  auto next = plan.puts.begin();  // what goes to stores, in the order of the batch
+  for (std::size_t i = 0; i < plan.batch.size(); ++i) {
+    const Batch::Operation operation = plan.batch[i];
+    if (operation.kind != Batch::Kind::put) continue;
+    const bool copies = next != plan.puts.end() && next->operation.key.data() == operation.key.data();
+    if (copies) ++next;
+    if (is_value_key(operation.key)) known_.add({.hash = xxh3_64(operation.key), .copies = copies});
+  }
   // What may go back may get its pointer back.
   if (plan.journal.verify)
-    for (const Journal::Before& before : plan.journal.before) pointed_.add(xxh3_64(before.key));
+    for (const Journal::Before& before : plan.journal.before)
+      known_.add({.hash = xxh3_64(before.key), .copies = true});
 }
 
 // A page of the walk. Somebody who does it already is not waited for.
-void RouterImpl::learn_pointed() {
+void RouterImpl::learn_known() {
   const std::unique_lock learning(learning_, std::try_to_lock);
-  if (!learning || !pointed_.page_due()) return;
+  if (!learning || !known_.page_due()) return;
   {
     const std::lock_guard committing(committing_);
-    if (!pointed_.begin_page()) return;
-    if (!pointed_.after())
-      for (const std::uint64_t hash : reversible_) pointed_.add(hash);
+    if (!known_.begin_page()) return;
+    if (!known_.after())
+      for (const std::uint64_t hash : reversible_) known_.add({.hash = hash, .copies = true});
   }
-  const auto after = pointed_.after();
+  const auto after = known_.after();
   auto cursor = root_.iterate(after ? KeyRange{.gt = *after, .lt = past(entry_prefix)}
                                     : KeyRange{.gte = entry_prefix, .lt = past(entry_prefix)});
-  if (!cursor) return pointed_.give_up();
-  std::vector<std::uint64_t> found;
+  if (!cursor) return known_.give_up();
+  std::vector<KnownKeys::Key> found;
   std::size_t bytes = 0;
-  for (std::size_t records = 0; records < PointedKeys::page_records && bytes < PointedKeys::page_bytes;
+  for (std::size_t records = 0; records < KnownKeys::page_records && bytes < KnownKeys::page_bytes;
        ++records) {
     const auto more = (*cursor)->next();
-    if (!more) return pointed_.give_up();
-    if (!*more) return pointed_.end_page(found, std::nullopt);
+    if (!more) return known_.give_up();
+    if (!*more) return known_.end_page(found, std::nullopt);
     const Bytes outer = (*cursor)->key().subspan(1), record = (*cursor)->value();
     bytes += record.size();
-    const bool values = !traits_ || traits_->traits(outer).role == Traits::Role::value;
-    if (values && is_pointer(record)) found.push_back(xxh3_64(outer));
+    if (is_value_key(outer)) found.push_back({.hash = xxh3_64(outer), .copies = is_pointer(record)});
   }
-  pointed_.end_page(found, to_buffer((*cursor)->key()));
+  known_.end_page(found, to_buffer((*cursor)->key()));
 }
 
 }  // namespace sheaf

@@ -208,7 +208,7 @@ bool crash_once(const Run& run, const Loss& loss, std::uint64_t at, Seen& seen) 
   Machine machine;
   if (run.knowing) {
     REQUIRE(machine.router->open());
-    learn_pointed(*machine.router);
+    learn_known(*machine.router);
     REQUIRE(machine.router->sync());
   }
   machine.env.crash_at(machine.env.operations() + at);
@@ -274,7 +274,7 @@ bool crash_and_lose_a_disk_for_a_while(const Loss& loss, std::uint64_t at, Seen&
   machine.second.away = true;
   if (!machine.router->open()) return reached;  // it was new to the root, and has to answer then
   const bool knowing = at % 3 == 0;
-  if (knowing) learn_pointed(*machine.router);
+  if (knowing) learn_known(*machine.router);
   Values while_away;
   for (int n = 0; n < 3; ++n) {
     const std::string key = "while away " + std::to_string(n);
@@ -426,7 +426,7 @@ TEST_CASE("what was put after a delete stays, also where the batch of that delet
       REQUIRE(machine.router->open());
       REQUIRE(machine.router->put(as_bytes("k"), as_bytes(before), {}, Durable::yes));
       REQUIRE(machine.router->sync());
-      if (knowing) learn_pointed(*machine.router);
+      if (knowing) learn_known(*machine.router);
       Batch batch;
       batch.put(as_bytes("lost"), as_bytes("2"));
       batch.del(as_bytes("k"));

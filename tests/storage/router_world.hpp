@@ -173,9 +173,9 @@ inline void forget_all(Backend& store) {
   REQUIRE(store.write(batch, Durable::no));
 }
 
-// Deletes what is not there until the router knows which keys have copies: so many look-ups in vain make it
+// Deletes what is not there until the router knows its keys: so many look-ups in vain make it
 // walk its root. Requires: the root has fewer records than a page of that walk.
-inline void learn_pointed(Router& router) {
+inline void learn_known(Router& router) {
   Batch absent;
   for (int n = 0; n < 300; ++n) absent.del(as_bytes("absent " + std::to_string(n)));
   REQUIRE(router.write(absent, Durable::no));

@@ -1,10 +1,10 @@
-// Which keys of applications' values may have copies outside of a router's root, in memory: so that a put
-// into the root, or a delete, looks for copies that have to go only where there may be some.
+// Which keys of applications' values may be in a router's root at all, and which of them may have copies
+// outside of it, in memory: so that a put or a delete looks there only for what it may find. A put into the
+// root, and a delete, look for copies that have to go; a put elsewhere for what it would have to go back to.
 //
-// Learnt only by those who need it: look-ups that found no pointer are counted, and so many of them pay for a
-// page of a walk over the root. From the moment that the walk begins each put that leaves a pointer adds its
-// key itself. When the walk has come to the end, "no" is certain. A key whose copies have gone stays, and so
-// does one whose put failed.
+// Learnt only by those who need it: look-ups in vain are counted, and so many of them pay for a page of a
+// walk over the root. From the moment that the walk begins each put adds its key itself. When the walk has
+// come to the end, "no" is certain. A key that was deleted stays, and so does one whose put failed.
 //
 // Keys are hashes of 64 bits (XXH3). Threads: any.
 #pragma once
@@ -19,32 +19,39 @@
 
 namespace sheaf {
 
-class PointedKeys {
+class KnownKeys {
  public:
   // After so many look-ups in vain a page of so many records, or of so many bytes.
   static constexpr std::size_t vain_a_page = 256;
   static constexpr std::size_t page_records = 1'024;
   static constexpr std::size_t page_bytes = 1024 * 1024;
 
-  // 0 bytes: every key may have copies.
-  explicit PointedKeys(std::size_t bytes_most) : enabled_(bytes_most > 0), keys_(bytes_most) {}
+  struct Key {
+    std::uint64_t hash = 0;
+    bool copies = false;  // it may have some
+  };
 
-  bool may_hold(std::uint64_t hash) const;
+  // Half of the memory for each kind. 0 bytes: every key may be there, with copies.
+  explicit KnownKeys(std::size_t bytes_most)
+      : enabled_(bytes_most > 0), there_(bytes_most / 2), copied_(bytes_most / 2) {}
+
+  bool may_be_there(std::uint64_t hash) const { return may(there_, hash); }
+  bool may_have_copies(std::uint64_t hash) const { return may(copied_, hash); }
   void looked_in_vain() {
     if (stage_ < Stage::complete) ++vain_;
   }
 
   // Whether keys have to be added: with the lock that orders the root's writes, before they are made.
   bool gathers() const { return stage_ == Stage::walking || stage_ == Stage::complete; }
-  void add(std::uint64_t hash);
+  void add(Key key);
 
   // -- The walk. Requires: by one at a time.
   bool page_due() const { return enabled_ && vain_ >= vain_a_page; }
   // Requires: nobody writes to the root meanwhile. Gives whether the walk goes on with a page.
   bool begin_page();
   const std::optional<Buffer>& after() const { return after_; }
-  void end_page(std::span<const std::uint64_t> found, std::optional<Buffer> after);  // none: the last one
-  void give_up();  // for good: every key may have copies
+  void end_page(std::span<const Key> found, std::optional<Buffer> after);  // none: the last one
+  void give_up();  // for good: every key may be there, with copies
 
   // Begins anew. Requires: nobody uses it.
   void forget();
@@ -52,13 +59,16 @@ class PointedKeys {
  private:
   enum class Stage : std::uint8_t { unknown, walking, complete, given_up };
 
+  bool may(const KeyFilter& keys, std::uint64_t hash) const;
+  void add_locked(Key key);
+
   const bool enabled_;
   std::atomic<Stage> stage_{Stage::unknown};
   std::atomic<std::size_t> vain_{0};
   std::optional<Buffer> after_;  // the walk's
 
   mutable std::mutex mutex_;  // guards what follows
-  KeyFilter keys_;
+  KeyFilter there_, copied_;
 };
 
 }  // namespace sheaf

@@ -1,6 +1,6 @@
-// Which keys have copies, as a router knows it in memory, and that one which relies on it leaves no copies
-// behind.
-#include "storage/pointed_keys.hpp"
+// Which keys are there, and which have copies, as a router knows it in memory, and that one which relies on
+// it leaves no copies behind.
+#include "storage/known_keys.hpp"
 
 #include <random>
 
@@ -41,11 +41,11 @@ struct CountedWorld {
   RouterWorld stores;
   CountingBackend root{stores.store(std::string(root_label))};
 
-  Router& make(std::size_t pointed_keys_bytes = roomy) {
+  Router& make(std::size_t known_keys_bytes = roomy) {
     RouterOptions options = stores.options();
     options.root.lent = &root;
     options.mapper = std::make_unique<RootOrDigits>();
-    options.pointed_keys_bytes = pointed_keys_bytes;
+    options.pointed_keys_bytes = known_keys_bytes;
     return stores.make(std::move(options));
   }
 };
@@ -94,12 +94,12 @@ TEST_CASE("beyond its memory a filter holds everything, and takes none") {
   CHECK(filter.bytes() == 0);
 }
 
-TEST_CASE("once the router knows which keys have copies, it looks for those of others no more") {
+TEST_CASE("once the router knows its keys, it looks for what others may have no more") {
   CountedWorld world;
   Router& router = world.make();
   REQUIRE(put(router, "inline", "in the root"));
   REQUIRE(put(router, "pointed", "1"));
-  learn_pointed(router);
+  learn_known(router);
 
   const auto gets_of = [&](std::string_view key, std::string_view value) {
     const std::size_t before = world.root.gets;
@@ -111,7 +111,8 @@ TEST_CASE("once the router knows which keys have copies, it looks for those of o
   CHECK(gets_of("inline", "in the root again") == 0);
   // What an unsynced put elsewhere may have to go back to.
   CHECK(gets_of("inline", "2") == 1);
-  CHECK(gets_of("newer", "12") == 1);
+  CHECK(gets_of("newer", "12") == 0);
+  CHECK(gets_of("newer", "3") == 1);
 
   CHECK(gets_of("pointed", "in the root") == 1);
   CHECK(gets_of("newer", "in the root") == 1);
@@ -124,10 +125,20 @@ TEST_CASE("once the router knows which keys have copies, it looks for those of o
   CHECK(world.stores.counts() == "0000");
 }
 
+TEST_CASE("what was put as state is there, too") {
+  CountedWorld world;
+  Router& router = world.make();
+  learn_known(router);
+  REQUIRE(router.put(as_bytes("k"), as_bytes("state"), {.role = Traits::Role::state}, Durable::no));
+  const std::size_t before = world.root.gets;
+  REQUIRE(put(router, "k", "1"));
+  CHECK(world.root.gets == before + 1);
+}
+
 TEST_CASE("without memory for it every put asks the root") {
   CountedWorld world;
   Router& router = world.make(0);
-  learn_pointed(router);
+  learn_known(router);
   const std::size_t before = world.root.gets;
   REQUIRE(put(router, "new", "in the root"));
   CHECK(world.root.gets == before + 1);
@@ -136,8 +147,8 @@ TEST_CASE("without memory for it every put asks the root") {
 TEST_CASE("where more keys have copies than the memory takes, all are looked for") {
   constexpr std::size_t keys = 45'000;
   CountedWorld world;
-  Router& router = world.make(64 * 1024);
-  learn_pointed(router);
+  Router& router = world.make(128 * 1024);
+  learn_known(router);
   for (std::size_t n = 0; n < keys; ++n) REQUIRE(put(router, name(n), "1"));
   const std::size_t before = world.root.gets;
   REQUIRE(put(router, "new", "in the root"));
@@ -149,7 +160,7 @@ TEST_CASE("where more keys have copies than the memory takes, all are looked for
 
 TEST_CASE("keys of before the opening are known, and those of puts beside the walk") {
   // More than a page of the walk, so that it is at work for a while.
-  constexpr std::size_t keys = 3 * PointedKeys::page_records;
+  constexpr std::size_t keys = 3 * KnownKeys::page_records;
   CountedWorld world;
   {
     Router& router = world.make();
@@ -175,7 +186,7 @@ TEST_CASE("keys of before the opening are known, and those of puts beside the wa
 TEST_CASE("a router that was opened anew knows nothing of before") {
   CountedWorld world;
   Router& router = world.make();
-  learn_pointed(router);
+  learn_known(router);
   REQUIRE(router.close());
   {
     const auto other = sheaf::router([&] {
