@@ -122,9 +122,9 @@ struct RouterOptions {
   // The keys of post() and of adopted values are this, then 16 random bytes; with fresh_text in hex digits.
   Buffer fresh_prefix{};
   bool fresh_text = false;
-  // Memory, at most, for knowing which keys of values may be in the root, and which have copies outside of it,
-  // so that a put or a delete of others looks for nothing: 2 to 4 bytes for each value, and as many once more
-  // for one with copies. Where there are more than fit, all are looked for. 0: so they are in any case.
+  // Memory, at most, for knowing which keys of values may be in the root, and which have copies elsewhere,
+  // so that a put or a delete of others looks for nothing: 2 to 4 bytes for each value, and as many again
+  // where it has copies. Where there are more than fit, all are looked for. 0: so they are in any case.
   std::size_t pointed_keys_bytes = 16 * 1024 * 1024;
   StoreLimits limits{};                       // at most; less where a store takes less
   std::chrono::milliseconds deadline{5'000};  // of a call in a lane
