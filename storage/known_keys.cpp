@@ -2,20 +2,15 @@
 
 namespace sheaf {
 
-bool KnownKeys::may(const KeyFilter& keys, std::uint64_t hash) const {
+bool KnownKeys::may_hold(std::uint64_t hash) const {
   if (stage_ != Stage::complete) return true;
   const std::lock_guard lock(mutex_);
-  return keys.may_hold(hash);
+  return keys_.may_hold(hash);
 }
 
-void KnownKeys::add(Key key) {
+void KnownKeys::add(std::uint64_t hash) {
   const std::lock_guard lock(mutex_);
-  add_locked(key);
-}
-
-void KnownKeys::add_locked(Key key) {
-  there_.add(key.hash);
-  if (key.copies) copied_.add(key.hash);
+  keys_.add(hash);
 }
 
 bool KnownKeys::begin_page() {
@@ -24,11 +19,11 @@ bool KnownKeys::begin_page() {
   return stage_ == Stage::walking;
 }
 
-void KnownKeys::end_page(std::span<const Key> found, std::optional<Buffer> after) {
+void KnownKeys::end_page(std::span<const std::uint64_t> found, std::optional<Buffer> after) {
   const std::lock_guard lock(mutex_);
-  for (const Key& key : found) add_locked(key);
+  for (const std::uint64_t hash : found) keys_.add(hash);
   after_ = std::move(after);
-  if (there_.holds_everything() && copied_.holds_everything())
+  if (keys_.holds_everything())
     stage_ = Stage::given_up;
   else if (!after_)
     stage_ = Stage::complete;
@@ -41,8 +36,7 @@ void KnownKeys::forget() {
   stage_ = Stage::unknown;
   vain_ = 0;
   after_.reset();
-  there_.clear();
-  copied_.clear();
+  keys_.clear();
 }
 
 }  // namespace sheaf

@@ -1,10 +1,11 @@
-// Which keys of applications' values may be in a router's root at all, and which of them may have copies
-// outside of it, in memory: so that a put or a delete looks there only for what it may find. A put into the
-// root, and a delete, look for copies that have to go; a put elsewhere for what it would have to go back to.
+// Which keys of applications' values may have something, in memory: so that a put or a delete of another key
+// looks for nothing. A router asks which keys may have copies outside of its root, and which may be in it at
+// all.
 //
 // Learnt only by those who need it: look-ups in vain are counted, and so many of them pay for a page of a
-// walk over the root. From the moment that the walk begins each put adds its key itself. When the walk has
-// come to the end, "no" is certain. A key that was deleted stays, and so does one whose put failed.
+// walk over the root. From the moment that the walk begins each put that leaves something adds its key
+// itself. When the walk has come to the end, "no" is certain. A key that has nothing any more stays, and so
+// does one whose put failed.
 //
 // Keys are hashes of 64 bits (XXH3). Threads: any.
 #pragma once
@@ -26,32 +27,25 @@ class KnownKeys {
   static constexpr std::size_t page_records = 1'024;
   static constexpr std::size_t page_bytes = 1024 * 1024;
 
-  struct Key {
-    std::uint64_t hash = 0;
-    bool copies = false;  // it may have some
-  };
+  // 0 bytes: every key may have it.
+  explicit KnownKeys(std::size_t bytes_most) : enabled_(bytes_most > 0), keys_(bytes_most) {}
 
-  // Half of the memory for each kind. 0 bytes: every key may be there, with copies.
-  explicit KnownKeys(std::size_t bytes_most)
-      : enabled_(bytes_most > 0), there_(bytes_most / 2), copied_(bytes_most / 2) {}
-
-  bool may_be_there(std::uint64_t hash) const { return may(there_, hash); }
-  bool may_have_copies(std::uint64_t hash) const { return may(copied_, hash); }
+  bool may_hold(std::uint64_t hash) const;
   void looked_in_vain() {
     if (stage_ < Stage::complete) ++vain_;
   }
 
   // Whether keys have to be added: with the lock that orders the root's writes, before they are made.
   bool gathers() const { return stage_ == Stage::walking || stage_ == Stage::complete; }
-  void add(Key key);
+  void add(std::uint64_t hash);
 
   // -- The walk. Requires: by one at a time.
   bool page_due() const { return enabled_ && vain_ >= vain_a_page; }
   // Requires: nobody writes to the root meanwhile. Gives whether the walk goes on with a page.
   bool begin_page();
   const std::optional<Buffer>& after() const { return after_; }
-  void end_page(std::span<const Key> found, std::optional<Buffer> after);  // none: the last one
-  void give_up();  // for good: every key may be there, with copies
+  void end_page(std::span<const std::uint64_t> found, std::optional<Buffer> after);  // none: the last one
+  void give_up();  // for good: every key may have it
 
   // Begins anew. Requires: nobody uses it.
   void forget();
@@ -59,16 +53,13 @@ class KnownKeys {
  private:
   enum class Stage : std::uint8_t { unknown, walking, complete, given_up };
 
-  bool may(const KeyFilter& keys, std::uint64_t hash) const;
-  void add_locked(Key key);
-
   const bool enabled_;
   std::atomic<Stage> stage_{Stage::unknown};
   std::atomic<std::size_t> vain_{0};
   std::optional<Buffer> after_;  // the walk's
 
   mutable std::mutex mutex_;  // guards what follows
-  KeyFilter there_, copied_;
+  KeyFilter keys_;
 };
 
 }  // namespace sheaf

@@ -91,7 +91,8 @@ RouterImpl::RouterImpl(RouterOptions options)
       fresh_prefix_(std::move(options.fresh_prefix)),
       fresh_text_(options.fresh_text),
       limits_(options.limits),
-      known_(options.pointed_keys_bytes),
+      present_(options.pointed_keys_bytes / 2),
+      pointed_(options.pointed_keys_bytes / 2),
       tidying_(std::move(options.tidying)) {
   for (RoutedStore& store : options.stores) {
     (void)backend_of(store);
@@ -210,7 +211,8 @@ Result<void> RouterImpl::close_alone() {
     silent_.clear();
     waiting_ = 0;
   }
-  known_.forget();
+  present_.forget();
+  pointed_.forget();
   return root_owned_ ? root_.close() : Result<void>();
 }
 

@@ -116,7 +116,7 @@ class RouterImpl final : public Router {
 
   bool is_value_key(Bytes outer_key) const;
   void tell_known(const PutPlan& plan);
-  void learn_known();
+  void learn(KnownKeys& known);
   Result<std::optional<Buffer>> root_record(Bytes outer_key);
   Buffer fresh_outer_key();
   std::uint64_t begin_version();
@@ -237,7 +237,8 @@ class RouterImpl final : public Router {
   std::set<RouterPort*> silent_;          // whose answer decides what became of unverified puts
 
   KeyLocks keys_;
-  KnownKeys known_;
+  KnownKeys present_;  // in the root
+  KnownKeys pointed_;  // from it to copies
   std::mutex learning_;
   std::mutex remaking_;
 

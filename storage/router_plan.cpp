@@ -56,10 +56,9 @@ Result<void> RouterImpl::replace(PutPlan& plan, const Batch::Operation& operatio
   // An unsynced put elsewhere may have to go back to whatever lies there, any other only leaves copies
   // behind.
   const bool all = plan.journal.verify;
+  KnownKeys& known = all ? present_ : pointed_;
   const auto known_to_be_none = [&] {
-    if (!value || !is_value_key(operation.key)) return false;
-    const std::uint64_t hash = xxh3_64(operation.key);
-    return !(all ? known_.may_be_there(hash) : known_.may_have_copies(hash));
+    return value && is_value_key(operation.key) && !known.may_hold(xxh3_64(operation.key));
   };
   const bool needed = only_if || (!operation.traits.fresh && !known_to_be_none());
   std::optional<Buffer> old;
@@ -67,7 +66,7 @@ Result<void> RouterImpl::replace(PutPlan& plan, const Batch::Operation& operatio
     auto found = root_record(operation.key);
     if (!found) return found.error();
     old = std::move(*found);
-    if (value && !(old && (all || is_pointer(*old)))) known_.looked_in_vain();
+    if (value && !(old && (all || is_pointer(*old)))) known.looked_in_vain();
   }
   if (only_if && (!old || !equal(*old, *only_if))) return StorageErrc::not_found;
   std::optional<Pointer> old_pointer;
@@ -176,46 +175,46 @@ bool RouterImpl::is_value_key(Bytes outer_key) const {
 
 // Requires: committing_ is held, and the root is not written yet.
 void RouterImpl::tell_known(const PutPlan& plan) {
-  auto next = plan.puts.begin();  // what goes to stores, in the order of the batch
-  for (std::size_t i = 0; i < plan.batch.size(); ++i) {
-    const Batch::Operation operation = plan.batch[i];
-    if (operation.kind != Batch::Kind::put) continue;
-    const bool copies = next != plan.puts.end() && next->operation.key.data() == operation.key.data();
-    if (copies) ++next;
-    if (is_value_key(operation.key)) known_.add({.hash = xxh3_64(operation.key), .copies = copies});
-  }
-  // What may go back may get its pointer back.
-  if (plan.journal.verify)
-    for (const Journal::Before& before : plan.journal.before)
-      known_.add({.hash = xxh3_64(before.key), .copies = true});
+  if (present_.gathers())
+    for (std::size_t i = 0; i < plan.batch.size(); ++i)
+      if (const auto put = plan.batch[i]; put.kind == Batch::Kind::put && is_value_key(put.key))
+        present_.add(xxh3_64(put.key));
+  if (pointed_.gathers())
+    for (const PutPlan::Put& put : plan.puts)
+      if (!put.pointer.block) pointed_.add(xxh3_64(put.operation.key));
+  // What may go back may be there again, with its pointer.
+  if (!plan.journal.verify) return;
+  for (KnownKeys* const known : {&present_, &pointed_})
+    if (known->gathers())
+      for (const Journal::Before& before : plan.journal.before) known->add(xxh3_64(before.key));
 }
 
 // A page of the walk. Somebody who does it already is not waited for.
-void RouterImpl::learn_known() {
+void RouterImpl::learn(KnownKeys& known) {
   const std::unique_lock learning(learning_, std::try_to_lock);
-  if (!learning || !known_.page_due()) return;
+  if (!learning || !known.page_due()) return;
   {
     const std::lock_guard committing(committing_);
-    if (!known_.begin_page()) return;
-    if (!known_.after())
-      for (const std::uint64_t hash : reversible_) known_.add({.hash = hash, .copies = true});
+    if (!known.begin_page()) return;
+    if (!known.after())
+      for (const std::uint64_t hash : reversible_) known.add(hash);
   }
-  const auto after = known_.after();
+  const auto after = known.after();
   auto cursor = root_.iterate(after ? KeyRange{.gt = *after, .lt = past(entry_prefix)}
                                     : KeyRange{.gte = entry_prefix, .lt = past(entry_prefix)});
-  if (!cursor) return known_.give_up();
-  std::vector<KnownKeys::Key> found;
+  if (!cursor) return known.give_up();
+  std::vector<std::uint64_t> found;
   std::size_t bytes = 0;
   for (std::size_t records = 0; records < KnownKeys::page_records && bytes < KnownKeys::page_bytes;
        ++records) {
     const auto more = (*cursor)->next();
-    if (!more) return known_.give_up();
-    if (!*more) return known_.end_page(found, std::nullopt);
+    if (!more) return known.give_up();
+    if (!*more) return known.end_page(found, std::nullopt);
     const Bytes outer = (*cursor)->key().subspan(1), record = (*cursor)->value();
     bytes += record.size();
-    if (is_value_key(outer)) found.push_back({.hash = xxh3_64(outer), .copies = is_pointer(record)});
+    if (is_value_key(outer) && (&known == &present_ || is_pointer(record))) found.push_back(xxh3_64(outer));
   }
-  known_.end_page(found, to_buffer((*cursor)->key()));
+  known.end_page(found, to_buffer((*cursor)->key()));
 }
 
 }  // namespace sheaf

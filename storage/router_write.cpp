@@ -171,7 +171,8 @@ Result<void> RouterImpl::put_through(const Batch& batch, Durable durable, const 
   if (unsettled_ >= settle_at || unsettled_bytes_ >= settle_bytes ||
       (versioned && plan.version % settle_at == 0))
     settle_soon();
-  if (known_.page_due()) learn_known();
+  for (KnownKeys* const known : {&present_, &pointed_})
+    if (known->page_due()) learn(*known);
   return {};
 }
 
@@ -228,7 +229,7 @@ Result<void> RouterImpl::commit(PutPlan& plan, const Quietly& quietly) {
         return now ? Error(StorageErrc::not_found) : now.error();
       }
     }
-    if (known_.gathers()) tell_known(plan);
+    tell_known(plan);
     if (auto written = root_.write(plan.root, plan.durable); !written) {
       note("root: " + root_.trouble());
       // Of a poisoned root nobody knows what it has kept; opening it again shows which copies are named.

@@ -1,6 +1,7 @@
 #include "engine/peer_node/bench/store.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <fstream>
 #include <map>
@@ -16,6 +17,7 @@
 #include "sheaf/protocol/random_source.hpp"
 #include "sheaf/storage/folder_store.hpp"
 #include "sheaf/storage/log_backend.hpp"
+#include "sheaf/storage/value_keys.hpp"
 
 namespace sheaf::peer_node {
 namespace {
@@ -138,9 +140,14 @@ Result<Figures> one_round(const Contestant& contestant, const fs::path& folder, 
   if (!made) return made.error();
   SingleEngine& store = **made;
   const auto random = seeded_random(seed);
-  constexpr std::size_t key_bytes = 16;
-  Buffer keys(load.values * key_bytes);
-  random->fill(keys);
+  // As the keys of values are in a folder, for all of them.
+  std::array<std::byte, 16> drawn{};
+  Buffer keys;
+  for (std::uint64_t i = 0; i < load.values; ++i) {
+    random->fill(drawn);
+    append(keys, value_key(drawn));
+  }
+  const std::size_t key_bytes = keys.size() / load.values;
   const auto key = [&](std::uint64_t i) { return Bytes(keys).subspan(i * key_bytes, key_bytes); };
   Buffer value(load.value_bytes);
   random->fill(value);
