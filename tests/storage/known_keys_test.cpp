@@ -97,7 +97,7 @@ TEST_CASE("beyond its memory a filter holds everything, and takes none") {
 TEST_CASE("once the router knows its keys, it looks for what others may have no more") {
   CountedWorld world;
   Router& router = world.make();
-  REQUIRE(put(router, "inline", "in the root"));
+  for (const char* key : {"inline", "untouched"}) REQUIRE(put(router, key, "in the root"));
   REQUIRE(put(router, "pointed", "1"));
   learn_known(router);
 
@@ -111,6 +111,8 @@ TEST_CASE("once the router knows its keys, it looks for what others may have no 
   CHECK(gets_of("inline", "in the root again") == 0);
   // What an unsynced put elsewhere may have to go back to.
   CHECK(gets_of("inline", "2") == 1);
+  CHECK(gets_of("untouched", "2") == 1);
+  REQUIRE(router.del(as_bytes("untouched"), Durable::no));
   CHECK(gets_of("newer", "12") == 0);
   CHECK(gets_of("newer", "3") == 1);
 
@@ -196,8 +198,13 @@ TEST_CASE("a router that was opened anew knows nothing of before") {
     }());
     REQUIRE(other->open());
     REQUIRE(put(*other, "k", "1"));
+    REQUIRE(put(*other, "inline", "in the root"));
   }
   REQUIRE(router.open());
+  const std::size_t before = world.root.gets;
+  REQUIRE(put(router, "inline", "1"));
+  CHECK(world.root.gets == before + 1);
+  REQUIRE(put(router, "inline", "in the root"));
   REQUIRE(put(router, "k", "in the root"));
   REQUIRE(router.sync());
   CHECK(world.stores.counts() == "0000");

@@ -173,9 +173,9 @@ inline void forget_all(Backend& store) {
   REQUIRE(store.write(batch, Durable::no));
 }
 
-// Deletes what is not there until the router knows its keys: so many look-ups in vain make it walk its root.
-// Beside an unsynced put elsewhere it asks whether there is anything, else whether there are copies. Requires:
-// the root has fewer records than a page of that walk, and values with a 1 have a store that works.
+// Deletes what is not there until the router knows its keys: so many look-ups in vain make it walk its root,
+// where it asks for copies, and once more beside an unsynced put elsewhere, where it asks for anything.
+// Requires: the root has fewer records than a page of that walk, and values with a 1 have a store that works.
 inline void learn_known(Router& router) {
   Batch absent;
   for (int n = 0; n < 300; ++n) absent.del(as_bytes("absent " + std::to_string(n)));
