@@ -140,7 +140,7 @@ Result<std::vector<FoundCopy>> RouterImpl::found_copies(Bytes key, const Pointer
   RouterPort* const store = port(pointer.copies[at].store);
   const Checksum sum = checksum_of(out[0].value);
   const CopyName::Kind kind = pointer.recorded ? CopyName::Kind::record : CopyName::Kind::value;
-  const Buffer first = first_name(kind, 0);
+  const Buffer first = first_name(kind, pointer.recorded ? 0 : pointer.version);
   auto names = store->iterate(
       {.gte = first, .lt = past(Bytes(first).first(2)), .keys_only = kind == CopyName::Kind::value});
   while (names) {
