@@ -1,6 +1,6 @@
 // The router from inside. Its parts, one file each: life (router.cpp), what a write becomes
 // (router_plan.cpp), writing, reading, walking, settling (the journal), copies without a pointer, checking,
-// adopting.
+// making a lost root again, adopting.
 #pragma once
 
 #include <deque>
